@@ -1,0 +1,1 @@
+//! The napi-rs binding: converts, forwards, and turns every panic and error into a JavaScript error. No logic.
