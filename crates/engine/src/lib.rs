@@ -1,3 +1,7 @@
 //! Tokens and weights in, numbers per token out. Knows nothing of JavaScript and nothing of any training algorithm.
 
 pub mod error;
+pub mod element;
+pub mod gemm;
+pub mod isa;
+pub mod pool;

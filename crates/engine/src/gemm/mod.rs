@@ -1,0 +1,156 @@
+//! Matrix products `C = A B` with one order of summation: each element of C adds its products along the reduction one
+//! group after another, whatever the number of rows, the tiling or the threads. That is what makes the sampler's numbers
+//! equal the trainer's.
+//!
+//! A is row-major, its rows the tokens. B is packed in panels of 32 columns: `[columns / 32][reduction / GROUP][32][GROUP]`.
+//! C is f32, row-major.
+
+mod kernels;
+mod pack;
+
+pub use pack::{Panels, pack_columns, pack_rows, repack_transposed, transpose_into};
+
+use crate::element::Element;
+use crate::pool::{Parts, Pool};
+
+/// Columns of a panel.
+pub const PANEL: usize = 32;
+
+/// Rows that one kernel call computes at most: 14 rows of two 16-lane vectors are 28 of the 32 AVX-512 registers.
+pub const TILE_ROWS: usize = 14;
+
+/// Reduction length of one pass: 14 rows of A stay in the L1 cache.
+const PASS: usize = 1024;
+
+/// Bytes of B that a task goes over again and again: half of a 1 MiB L2 cache.
+const L2_BYTES: usize = 512 << 10;
+
+/// Computes `rows` x 32 elements of C from rows of A (stride `lda`) and a panel, over `groups` groups of the reduction.
+/// Starts from C where `accumulate`, else from zero.
+pub type Kernel<E> = unsafe fn(
+    rows: usize,
+    groups: usize,
+    a: *const E,
+    lda: usize,
+    b: *const E,
+    c: *mut f32,
+    ldc: usize,
+    accumulate: bool,
+);
+
+/// Elements with kernels for every instruction set.
+pub trait GemmElement: Element {
+    /// The kernel of this process's instruction set.
+    fn kernel() -> Kernel<Self>;
+}
+
+/// The matrix A: `rows` rows of which `reduction` elements count, `stride` elements apart.
+#[derive(Clone, Copy)]
+pub struct Rows<'a, E> {
+    pub data: &'a [E],
+    pub rows: usize,
+    pub stride: usize,
+}
+
+/// The matrix C: row `i` starts at `i * stride + offset`.
+pub struct Output<'a> {
+    pub data: &'a mut [f32],
+    pub stride: usize,
+    pub offset: usize,
+}
+
+/// `C = A B`, or `C += A B` where `accumulate`. Shapes: A [rows, reduction], B [reduction, columns], C [rows, columns].
+/// The reduction of A must be padded with zeros to a multiple of the group; `stride` of A has room for that.
+pub fn gemm<E: GemmElement>(pool: &Pool, a: Rows<'_, E>, b: &Panels<E>, c: Output<'_>, accumulate: bool) {
+    let (rows, columns, padded) = (a.rows, b.columns, b.reduction);
+    if rows == 0 || columns == 0 {
+        return;
+    }
+    assert!(a.stride >= padded && a.data.len() >= (rows - 1) * a.stride + padded, "A is too small");
+    assert!(c.data.len() >= (rows - 1) * c.stride + c.offset + columns, "C is too small");
+    let panels = b.panels();
+    let panel_bytes = padded.min(PASS) * PANEL * size_of::<E>();
+    let threads = pool.threads();
+    let block_panels = (L2_BYTES / panel_bytes.max(1)).clamp(1, panels.div_ceil(2 * threads).max(1));
+    let row_tiles = rows.div_ceil(TILE_ROWS);
+    let column_tasks = panels.div_ceil(block_panels);
+    let row_tasks = (4 * threads).div_ceil(column_tasks).clamp(1, row_tiles);
+    let tiles_of_task = row_tiles.div_ceil(row_tasks);
+    let row_tasks = row_tiles.div_ceil(tiles_of_task);
+    // Tiles of equal height: 32 rows run as 11, 11, 10 and not as 14, 14, 4.
+    let tile_start = |tile: usize| tile * rows / row_tiles;
+    let kernel = E::kernel();
+    let output = Parts::new(c.data);
+    pool.run(column_tasks * row_tasks, &|task| {
+        let (column_task, row_task) = (task / row_tasks, task % row_tasks);
+        let first = column_task * block_panels;
+        let last = (first + block_panels).min(panels);
+        let tile_range = row_task * tiles_of_task..((row_task + 1) * tiles_of_task).min(row_tiles);
+        let mut start = 0;
+        loop {
+            let length = (padded - start).min(PASS);
+            for tile in tile_range.clone() {
+                let (row, height) = (tile_start(tile), tile_start(tile + 1) - tile_start(tile));
+                for panel in first..last {
+                    let b_panel = &b.panel(panel)[start * PANEL..];
+                    let width = (columns - panel * PANEL).min(PANEL);
+                    let c_offset = row * c.stride + c.offset + panel * PANEL;
+                    let a_tile = &a.data[row * a.stride + start..];
+                    let add = accumulate || start > 0;
+                    // SAFETY: bounds are asserted above; tasks write disjoint tiles of C.
+                    unsafe {
+                        let c_tile = output.pointer().add(c_offset);
+                        run_tile(kernel, height, length, a_tile, a.stride, b_panel, c_tile, c.stride, width, add);
+                    }
+                }
+            }
+            start += length;
+            if start >= padded {
+                break;
+            }
+        }
+    });
+}
+
+/// One tile; a panel with fewer than 32 columns goes through a buffer, so that nothing beside C is written.
+///
+/// # Safety
+/// A, the panel and C hold the tile, and no other thread uses that part of C.
+#[allow(clippy::too_many_arguments)]
+#[inline(always)]
+pub unsafe fn run_tile<E: GemmElement>(
+    kernel: Kernel<E>,
+    rows: usize,
+    reduction: usize,
+    a: &[E],
+    lda: usize,
+    b: &[E],
+    c: *mut f32,
+    ldc: usize,
+    width: usize,
+    accumulate: bool,
+) {
+    let groups = reduction / E::GROUP;
+    debug_assert!(rows <= TILE_ROWS && a.len() >= (rows - 1) * lda + reduction && b.len() >= reduction * PANEL);
+    if width == PANEL {
+        // SAFETY: by this function's contract.
+        unsafe { kernel(rows, groups, a.as_ptr(), lda, b.as_ptr(), c, ldc, accumulate) };
+        return;
+    }
+    let mut buffer = [0.0f32; TILE_ROWS * PANEL];
+    // SAFETY: by this function's contract; the buffer holds the largest tile.
+    unsafe {
+        if accumulate {
+            for row in 0..rows {
+                std::ptr::copy_nonoverlapping(c.add(row * ldc), buffer.as_mut_ptr().add(row * PANEL), width);
+            }
+        }
+        kernel(rows, groups, a.as_ptr(), lda, b.as_ptr(), buffer.as_mut_ptr(), PANEL, accumulate);
+        for row in 0..rows {
+            std::ptr::copy_nonoverlapping(buffer.as_ptr().add(row * PANEL), c.add(row * ldc), width);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! Layouts that the kernels read: panels of 32 columns, groups of the reduction side by side.
+
+use super::PANEL;
+use crate::element::Element;
+use crate::pool::{Parts, Pool};
+
+/// The matrix B, packed: `[columns / 32][reduction / GROUP][32][GROUP]`, zeros where a panel or a group is not full.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Panels<E> {
+    pub columns: usize,
+    /// Padded to a multiple of the group.
+    pub reduction: usize,
+    pub data: Vec<E>,
+}
+
+impl<E: Element> Panels<E> {
+    pub fn zeros(columns: usize, reduction: usize) -> Self {
+        let reduction = reduction.next_multiple_of(E::GROUP);
+        let data = vec![E::default(); columns.div_ceil(PANEL) * PANEL * reduction];
+        Self { columns, reduction, data }
+    }
+
+    /// Gives the buffer another shape, keeping its memory. What it holds is unspecified until it is packed.
+    pub fn reshape(&mut self, columns: usize, reduction: usize) {
+        self.columns = columns;
+        self.reduction = reduction.next_multiple_of(E::GROUP);
+        let length = columns.div_ceil(PANEL) * PANEL * self.reduction;
+        if self.data.len() < length {
+            self.data.resize(length, E::default());
+        }
+    }
+
+    pub fn panels(&self) -> usize {
+        self.columns.div_ceil(PANEL)
+    }
+
+    pub fn panel(&self, index: usize) -> &[E] {
+        let length = PANEL * self.reduction;
+        &self.data[index * length..(index + 1) * length]
+    }
+
+    /// Copies column `column` (a row of a weight matrix) out as f32.
+    pub fn read_column(&self, column: usize, out: &mut [f32]) {
+        let panel = &self.panel(column / PANEL)[(column % PANEL) * E::GROUP..];
+        for (index, value) in out.iter_mut().enumerate() {
+            *value = panel[(index / E::GROUP) * PANEL * E::GROUP + index % E::GROUP].to_f32();
+        }
+    }
+}
+
+/// Packs one panel of a row-major [columns, reduction] matrix (a weight matrix as checkpoints store it): columns
+/// `first..first + 32`, of which those below `columns` exist.
+fn pack_rows_panel<S: Element, E: Element>(
+    source: &[S],
+    stride: usize,
+    reduction: usize,
+    first: usize,
+    columns: usize,
+    panel: &mut [E],
+) {
+    let groups = reduction.div_ceil(E::GROUP);
+    let width = (columns - first).min(PANEL);
+    panel[..groups * PANEL * E::GROUP].fill(E::default());
+    for column in 0..width {
+        let row = &source[(first + column) * stride..(first + column) * stride + reduction];
+        for (index, value) in row.iter().enumerate() {
+            panel[((index / E::GROUP) * PANEL + column) * E::GROUP + index % E::GROUP] = E::from_f32(value.to_f32());
+        }
+    }
+}
+
+/// Packs a row-major [columns, reduction] matrix with rows `stride` apart.
+pub fn pack_rows<S: Element, E: Element>(pool: &Pool, source: &[S], stride: usize, reduction: usize, out: &mut Panels<E>) {
+    assert_eq!(out.reduction, reduction.next_multiple_of(E::GROUP));
+    let (columns, length) = (out.columns, PANEL * out.reduction);
+    let count = out.panels();
+    let parts = Parts::new(&mut out.data);
+    pool.run(count, &|index| {
+        // SAFETY: each task has its own panel.
+        let panel = unsafe { parts.get(index * length, length) };
+        pack_rows_panel(source, stride, reduction, index * PANEL, columns, panel);
+    });
+}
+
+/// Packs a row-major [reduction, columns] matrix with rows `stride` apart (activations, their rows the reduction).
+pub fn pack_columns<S: Element, E: Element>(pool: &Pool, source: &[S], stride: usize, reduction: usize, out: &mut Panels<E>) {
+    assert_eq!(out.reduction, reduction.next_multiple_of(E::GROUP));
+    let (columns, length) = (out.columns, PANEL * out.reduction);
+    let count = out.panels();
+    let parts = Parts::new(&mut out.data);
+    pool.run(count, &|index| {
+        // SAFETY: each task has its own panel.
+        let panel = unsafe { parts.get(index * length, length) };
+        let first = index * PANEL;
+        let width = (columns - first).min(PANEL);
+        for group in 0..length / (PANEL * E::GROUP) {
+            let to = &mut panel[group * PANEL * E::GROUP..(group + 1) * PANEL * E::GROUP];
+            for part in 0..E::GROUP {
+                let row = group * E::GROUP + part;
+                if row < reduction && width == PANEL {
+                    let from = &source[row * stride + first..row * stride + first + PANEL];
+                    for (pair, value) in to.chunks_exact_mut(E::GROUP).zip(from) {
+                        pair[part] = E::from_f32(value.to_f32());
+                    }
+                } else {
+                    for column in 0..PANEL {
+                        let exists = row < reduction && column < width;
+                        to[column * E::GROUP + part] =
+                            if exists { E::from_f32(source[row * stride + first + column].to_f32()) } else { E::default() };
+                    }
+                }
+            }
+        }
+    });
+}
+
+/// From panels of B to panels of its transpose: columns and reduction change places.
+pub fn repack_transposed<E: Element>(pool: &Pool, source: &Panels<E>, out: &mut Panels<E>) {
+    assert!(out.columns <= source.reduction && out.reduction >= source.columns && out.reduction <= source.panels() * PANEL);
+    let length = PANEL * out.reduction;
+    let count = out.panels();
+    let parts = Parts::new(&mut out.data);
+    pool.run(count, &|index| {
+        // SAFETY: each task has its own panel.
+        let panel = unsafe { parts.get(index * length, length) };
+        let first = index * PANEL;
+        let width = (source.reduction - first).min(PANEL);
+        if width < PANEL {
+            panel.fill(E::default());
+        }
+        for from in 0..source.panels() {
+            let block = &source.panel(from)[first * PANEL..];
+            let depth = (out.reduction - from * PANEL).min(PANEL);
+            let to = &mut panel[from * PANEL * PANEL..];
+            for group in 0..depth / E::GROUP {
+                let to_group = &mut to[group * PANEL * E::GROUP..(group + 1) * PANEL * E::GROUP];
+                for (column, value) in to_group.chunks_exact_mut(E::GROUP).enumerate().take(width) {
+                    let at = (column / E::GROUP) * PANEL * E::GROUP + column % E::GROUP;
+                    for (part, value) in value.iter_mut().enumerate() {
+                        *value = block[at + (group * E::GROUP + part) * E::GROUP];
+                    }
+                }
+            }
+        }
+    });
+}
+
+/// Writes the transpose of a row-major [rows, columns] matrix as [columns, stride] with zeros from `rows` up to `stride`.
+pub fn transpose_into<S: Element, E: Element>(
+    pool: &Pool,
+    source: &[S],
+    source_stride: usize,
+    rows: usize,
+    columns: usize,
+    stride: usize,
+    out: &mut [E],
+) {
+    const BLOCK: usize = 32;
+    assert!(stride >= rows && out.len() >= columns * stride);
+    let parts = Parts::new(out);
+    pool.run(columns.div_ceil(BLOCK), &|task| {
+        let first = task * BLOCK;
+        let width = (columns - first).min(BLOCK);
+        // SAFETY: each task has its own rows of the transpose.
+        let block = unsafe { parts.get(first * stride, width * stride) };
+        let mut start = 0;
+        while start < rows {
+            let depth = (rows - start).min(BLOCK);
+            for column in 0..width {
+                let to = &mut block[column * stride + start..column * stride + start + depth];
+                for (row, value) in to.iter_mut().enumerate() {
+                    *value = E::from_f32(source[(start + row) * source_stride + first + column].to_f32());
+                }
+            }
+            start += depth;
+        }
+        for column in 0..width {
+            block[column * stride + rows..(column + 1) * stride].fill(E::default());
+        }
+    });
+}

@@ -1,0 +1,122 @@
+use super::*;
+use crate::element::Bf16;
+
+/// The product as the definition has it, in f64.
+fn naive(a: &[f32], b: &[f32], rows: usize, columns: usize, reduction: usize) -> Vec<f64> {
+    let mut c = vec![0.0; rows * columns];
+    for i in 0..rows {
+        for j in 0..columns {
+            for k in 0..reduction {
+                c[i * columns + j] += f64::from(a[i * reduction + k]) * f64::from(b[j * reduction + k]);
+            }
+        }
+    }
+    c
+}
+
+fn numbers(count: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    (0..count)
+        .map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+        })
+        .collect()
+}
+
+fn rounded<E: Element>(values: &[f32]) -> Vec<f32> {
+    values.iter().map(|&value| E::from_f32(value).to_f32()).collect()
+}
+
+fn padded<E: Element>(values: &[f32], rows: usize, reduction: usize) -> (Vec<E>, usize) {
+    let stride = reduction.next_multiple_of(E::GROUP);
+    let mut out = vec![E::default(); rows * stride];
+    for row in 0..rows {
+        for k in 0..reduction {
+            out[row * stride + k] = E::from_f32(values[row * reduction + k]);
+        }
+    }
+    (out, stride)
+}
+
+fn check<E: GemmElement>() {
+    let pool = Pool::new(2);
+    for (rows, columns, reduction) in [(1, 32, 2), (3, 257, 64), (14, 64, 33), (15, 31, 7), (97, 160, 1100), (200, 96, 2050)] {
+        let a = rounded::<E>(&numbers(rows * reduction, 1));
+        let b = rounded::<E>(&numbers(columns * reduction, 2));
+        let (a_padded, stride) = padded::<E>(&a, rows, reduction);
+        let mut panels = Panels::<E>::zeros(columns, reduction);
+        pack_rows(&pool, &b, reduction, reduction, &mut panels);
+        let mut c = vec![1.0f32; rows * columns];
+        let rows_of_a = Rows { data: &a_padded, rows, stride };
+        gemm(&pool, rows_of_a, &panels, Output { data: &mut c, stride: columns, offset: 0 }, true);
+        for (got, want) in c.iter().zip(naive(&a, &b, rows, columns, reduction)) {
+            let bound = 1e-6 * reduction as f64;
+            assert!((f64::from(*got) - want - 1.0).abs() < bound, "{rows}x{columns}x{reduction}: {got} for {}", want + 1.0);
+        }
+        let mut transposed = Panels::<E>::zeros(reduction, columns);
+        repack_transposed(&pool, &panels, &mut transposed);
+        let mut expected = Panels::<E>::zeros(reduction, columns);
+        pack_columns(&pool, &b, reduction, columns, &mut expected);
+        assert_eq!(transposed, expected, "{columns}x{reduction}");
+    }
+}
+
+#[test]
+fn agrees_with_the_definition_in_f32() {
+    check::<f32>();
+}
+
+#[test]
+fn agrees_with_the_definition_in_bf16() {
+    check::<Bf16>();
+}
+
+fn rows_do_not_depend_on_their_batch<E: GemmElement>() {
+    let (rows, columns, reduction) = (61, 96, 1300);
+    let a: Vec<E> = numbers(rows * reduction, 3).into_iter().map(E::from_f32).collect();
+    let b: Vec<f32> = numbers(columns * reduction, 4);
+    let mut reference: Option<Vec<f32>> = None;
+    for threads in [1, 2, 3] {
+        let pool = Pool::new(threads);
+        let mut panels = Panels::<E>::zeros(columns, reduction);
+        pack_rows(&pool, &b, reduction, reduction, &mut panels);
+        for batch in [1, 2, 5, 13, 14, 15, 31, 61] {
+            let mut c = vec![0.0; rows * columns];
+            for start in (0..rows).step_by(batch) {
+                let count = batch.min(rows - start);
+                let part = Rows { data: &a[start * reduction..], rows: count, stride: reduction };
+                let output = Output { data: &mut c[start * columns..], stride: columns, offset: 0 };
+                gemm(&pool, part, &panels, output, false);
+            }
+            let bits: Vec<f32> = c;
+            match &reference {
+                None => reference = Some(bits),
+                Some(first) => assert!(
+                    first.iter().zip(&bits).all(|(x, y)| x.to_bits() == y.to_bits()),
+                    "batch {batch}, {threads} threads"
+                ),
+            }
+        }
+    }
+}
+
+#[test]
+fn gives_a_row_the_same_bits_in_any_batch_and_thread_count() {
+    rows_do_not_depend_on_their_batch::<f32>();
+    rows_do_not_depend_on_their_batch::<Bf16>();
+}
+
+#[test]
+fn transposes_with_zero_padding() {
+    let pool = Pool::new(1);
+    let source = numbers(5 * 40, 9);
+    let mut out = vec![7.0f32; 40 * 6];
+    transpose_into(&pool, &source, 40, 5, 40, 6, &mut out);
+    for column in 0..40 {
+        for row in 0..5 {
+            assert_eq!(out[column * 6 + row], source[row * 40 + column]);
+        }
+        assert_eq!(out[column * 6 + 5], 0.0);
+    }
+}

@@ -1,0 +1,116 @@
+//! Which instruction set the kernels use: the best the machine has, or the one `WHETSTONE_ISA` names.
+
+use std::sync::OnceLock;
+
+use crate::error::{Error, Result};
+
+/// From the fastest to the one that runs anywhere. Results are equal bit for bit within one path, not between two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isa {
+    Avx512Bf16,
+    Avx512,
+    Avx2,
+    Neon,
+    Portable,
+}
+
+impl Isa {
+    pub const ALL: [Isa; 5] = [Isa::Avx512Bf16, Isa::Avx512, Isa::Avx2, Isa::Neon, Isa::Portable];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Isa::Avx512Bf16 => "avx512bf16",
+            Isa::Avx512 => "avx512",
+            Isa::Avx2 => "avx2",
+            Isa::Neon => "neon",
+            Isa::Portable => "portable",
+        }
+    }
+
+    /// Whether this machine can run the path.
+    pub fn available(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let avx512 = is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("fma");
+            match self {
+                Isa::Avx512Bf16 => avx512 && is_x86_feature_detected!("avx512bf16"),
+                Isa::Avx512 => avx512,
+                Isa::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+                Isa::Neon => false,
+                Isa::Portable => true,
+            }
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        match self {
+            Isa::Neon => cfg!(target_arch = "aarch64"),
+            Isa::Portable => true,
+            _ => false,
+        }
+    }
+}
+
+static CHOSEN: OnceLock<Result<Isa>> = OnceLock::new();
+
+fn choose() -> Result<Isa> {
+    let usable: Vec<Isa> = Isa::ALL.into_iter().filter(|isa| isa.available()).collect();
+    let Ok(wanted) = std::env::var("WHETSTONE_ISA") else {
+        return Ok(usable[0]);
+    };
+    usable.iter().copied().find(|isa| isa.name() == wanted).ok_or_else(|| {
+        let names: Vec<&str> = usable.iter().map(|isa| isa.name()).collect();
+        Error::new(format!("WHETSTONE_ISA is '{wanted}'; this machine runs: {}", names.join(", ")))
+    })
+}
+
+/// The path of this process, or why `WHETSTONE_ISA` cannot be followed.
+pub fn checked_isa() -> Result<Isa> {
+    CHOSEN.get_or_init(choose).clone()
+}
+
+/// The path of this process. A model cannot be opened when `WHETSTONE_ISA` is wrong, so kernels need not ask again.
+pub fn isa() -> Isa {
+    match checked_isa() {
+        Ok(isa) => isa,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// `a * b + c`, fused where the path has the instruction.
+#[inline(always)]
+pub fn fma<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
+    if FMA { a.mul_add(b, c) } else { a * b + c }
+}
+
+/// Defines a function whose body is compiled once for each instruction set and chosen at run time. The body may use the
+/// constant `FMA`. Written so that the compiler vectorises it: fixed lane counts, no early exits.
+macro_rules! by_isa {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
+        $(#[$meta])*
+        #[allow(clippy::too_many_arguments)]
+        $vis fn $name($($arg: $ty),*) $(-> $ret)? {
+            #[inline(always)]
+            fn body<const FMA: bool>($($arg: $ty),*) $(-> $ret)? $body
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")]
+            fn avx512($($arg: $ty),*) $(-> $ret)? { body::<true>($($arg),*) }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+            fn avx2($($arg: $ty),*) $(-> $ret)? { body::<true>($($arg),*) }
+            match $crate::isa::isa() {
+                // SAFETY: the path is chosen only on a machine that reports these features.
+                #[cfg(target_arch = "x86_64")]
+                $crate::isa::Isa::Avx512Bf16 | $crate::isa::Isa::Avx512 => unsafe { avx512($($arg),*) },
+                // SAFETY: as above.
+                #[cfg(target_arch = "x86_64")]
+                $crate::isa::Isa::Avx2 => unsafe { avx2($($arg),*) },
+                $crate::isa::Isa::Neon => body::<true>($($arg),*),
+                _ => body::<false>($($arg),*),
+            }
+        }
+    };
+}
+pub(crate) use by_isa;
