@@ -1,1 +1,10 @@
-export {}
+export { keptGroups } from './dynamic-sampling.ts'
+export { explainedVariance } from './explained-variance.ts'
+export { gae, type ValuedTrajectory } from './gae.ts'
+export { gdpoDecoupled } from './gdpo-decoupled.ts'
+export { groupNormalised } from './group-normalised.ts'
+export { reinforceAdvantages } from './reinforce.ts'
+export { reinforcePlusPlusAdvantages, reinforcePlusPlusBaseline } from './reinforce-plus-plus.ts'
+export { leaveOneOut } from './rloo.ts'
+export type { Trajectory } from './trajectory.ts'
+export { whiten, whitenTokens } from './whiten.ts'

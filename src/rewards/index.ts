@@ -1,1 +1,5 @@
-export {}
+export { adaptKlCoefficient } from './adaptive-kl.ts'
+export { clipReward } from './clip-reward.ts'
+export { klInReward } from './kl-in-reward.ts'
+export { linearLengthPenalty, softOverlongPenalty } from './length-penalty.ts'
+export { whitenRewards } from './whiten-rewards.ts'

@@ -1,0 +1,4 @@
+/** x held to [low, high]. */
+export function clip(x: number, low: number, high: number): number {
+  return x < low ? low : x > high ? high : x
+}
