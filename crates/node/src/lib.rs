@@ -1,1 +1,3 @@
 //! The napi-rs binding: converts, forwards, and turns every panic and error into a JavaScript error. No logic.
+
+mod tokenizer;
