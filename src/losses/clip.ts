@@ -1,4 +1,4 @@
 /** x held to [low, high]. */
 export function clip(x: number, low: number, high: number): number {
-  return x < low ? low : x > high ? high : x
+  return Math.min(Math.max(x, low), high)
 }
