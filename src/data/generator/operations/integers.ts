@@ -1,0 +1,163 @@
+import type { Operation } from '../operation.ts'
+
+/** Lists of integers to lists of other integers. */
+export const integersOperations: Operation[] = [
+  {
+    id: 'add',
+    from: 'integers',
+    to: 'integers',
+    parameter: { low: 1, high: 20 },
+    javascript: 'V.map((x) => x + P)',
+    python: '[x + P for x in V]',
+    phrases: ['add {p} to each number', 'increase every number by {p}'],
+  },
+  {
+    id: 'multiply',
+    from: 'integers',
+    to: 'integers',
+    parameter: { low: 2, high: 9 },
+    javascript: 'V.map((x) => x * P)',
+    python: '[x * P for x in V]',
+    phrases: ['multiply each number by {p}', 'replace every number by {p} times itself'],
+  },
+  {
+    id: 'square',
+    from: 'integers',
+    to: 'integers',
+    javascript: 'V.map((x) => x * x)',
+    python: '[x ** 2 for x in V]',
+    phrases: ['square each number', 'replace every number by its square'],
+  },
+  {
+    id: 'absolute',
+    from: 'integers',
+    to: 'integers',
+    javascript: 'V.map((x) => Math.abs(x))',
+    python: '[abs(x) for x in V]',
+    phrases: [
+      'replace each number by its absolute value',
+      'make every number non-negative by dropping its sign',
+    ],
+  },
+  {
+    id: 'negate',
+    from: 'integers',
+    to: 'integers',
+    javascript: 'V.map((x) => 0 - x)',
+    python: '[-x for x in V]',
+    phrases: ['negate each number', 'flip the sign of every number'],
+  },
+  {
+    id: 'modulo',
+    from: 'integers',
+    to: 'integers',
+    parameter: { low: 3, high: 11 },
+    javascript: 'V.map((x) => ((x % P) + P) % P)',
+    python: '[x % P for x in V]',
+    phrases: [
+      'replace each number by its remainder modulo {p}, always between 0 and {p} - 1 even for negative numbers',
+      'reduce every number modulo {p} (the result is never negative)',
+    ],
+  },
+  {
+    id: 'floor-divide',
+    from: 'integers',
+    to: 'integers',
+    parameter: { low: 2, high: 9 },
+    javascript: 'V.map((x) => Math.floor(x / P))',
+    python: '[x // P for x in V]',
+    phrases: [
+      'divide each number by {p}, rounding down (towards negative infinity)',
+      'replace every number by the floor of its quotient by {p}',
+    ],
+  },
+  {
+    id: 'digit-sums',
+    from: 'integers',
+    to: 'integers',
+    javascript: 'V.map((x) => String(Math.abs(x)).split("").reduce((sum, digit) => sum + Number(digit), 0))',
+    python: '[sum(int(d) for d in str(abs(x))) for x in V]',
+    phrases: [
+      'replace each number by the sum of its decimal digits, ignoring its sign',
+      'turn every number into the sum of the digits of its absolute value',
+    ],
+  },
+  {
+    id: 'running-sum',
+    from: 'integers',
+    to: 'integers',
+    define: {
+      javascript: 'function runningSums(values) {\n  let sum = 0\n  return values.map((x) => (sum += x))\n}',
+    },
+    javascript: 'runningSums(V)',
+    python: '[sum(V[:i + 1]) for i in range(len(V))]',
+    phrases: [
+      'replace each number by the sum of all numbers up to and including it',
+      'replace the list by its running sums',
+    ],
+  },
+  {
+    id: 'differences',
+    from: 'integers',
+    to: 'integers',
+    javascript: 'V.slice(1).map((x, i) => x - V[i])',
+    python: '[b - a for a, b in zip(V, V[1:])]',
+    phrases: [
+      'replace the list by the differences of neighbours, each number minus the one before it (one fewer number than before)',
+      'take each number from the second on, minus its predecessor',
+    ],
+  },
+  {
+    id: 'neighbour-sums',
+    from: 'integers',
+    to: 'integers',
+    javascript: 'V.slice(1).map((x, i) => x + V[i])',
+    python: '[a + b for a, b in zip(V, V[1:])]',
+    phrases: [
+      'replace the list by the sums of neighbours (one fewer number than before)',
+      'add each number from the second on to its predecessor, and keep these sums',
+    ],
+  },
+  {
+    id: 'running-maximum',
+    from: 'integers',
+    to: 'integers',
+    javascript: 'V.map((_, i) => Math.max(...V.slice(0, i + 1)))',
+    python: '[max(V[:i + 1]) for i in range(len(V))]',
+    phrases: [
+      'replace each number by the largest number up to and including it',
+      'replace the list by its running maximum',
+    ],
+  },
+  {
+    id: 'cap',
+    from: 'integers',
+    to: 'integers',
+    parameter: { low: 3, high: 20 },
+    javascript: 'V.map((x) => Math.min(x, P))',
+    python: '[P if x > P else x for x in V]',
+    phrases: ['replace every number above {p} by {p}', 'cap each number at {p}'],
+  },
+  {
+    id: 'weigh',
+    from: 'integers',
+    to: 'integers',
+    javascript: 'V.map((x, i) => x * (i + 1))',
+    python: '[i * x for i, x in enumerate(V, 1)]',
+    phrases: [
+      'multiply each number by its position, counting from 1',
+      'multiply the first number by 1, the second by 2, the third by 3 and so on',
+    ],
+  },
+  {
+    id: 'halve-or-triple',
+    from: 'integers',
+    to: 'integers',
+    javascript: 'V.map((x) => (x % 2 === 0 ? x / 2 : 3 * x + 1))',
+    python: '[3 * x + 1 if x % 2 else x // 2 for x in V]',
+    phrases: [
+      'halve each even number, and replace each odd number x by 3x + 1',
+      'replace every even number by half of it and every odd number by three times it plus one',
+    ],
+  },
+]
