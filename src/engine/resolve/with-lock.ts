@@ -1,0 +1,45 @@
+import { mkdir, open, readFile, rm, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+
+const POLL_MS = 200
+/** A lock file without a process id is one whose owner died between making and filling it. */
+const UNWRITTEN_MS = 10_000
+
+/** Runs `work` while no other process runs it under the same lock file; a lock whose process has died is taken over. */
+export async function withLock<T>(path: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  await mkdir(dirname(path), { recursive: true })
+  while (!(await acquire(path))) {
+    if (await abandoned(path)) await rm(path, { force: true })
+    else await wait(POLL_MS, undefined, signal && { signal })
+  }
+  try {
+    return await work()
+  } finally {
+    await rm(path, { force: true })
+  }
+}
+
+async function acquire(path: string): Promise<boolean> {
+  try {
+    const file = await open(path, 'wx')
+    await file.writeFile(String(process.pid))
+    await file.close()
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  }
+}
+
+async function abandoned(path: string): Promise<boolean> {
+  try {
+    const owner = Number(await readFile(path, 'utf8'))
+    if (!owner) return Date.now() - (await stat(path)).mtimeMs > UNWRITTEN_MS
+    if (owner === process.pid) return false
+    process.kill(owner, 0)
+    return false
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH'
+  }
+}
