@@ -5,6 +5,7 @@ export type Outputs = TokenOutputs<Float64Array>[][]
 /** A function of a batch's outputs, [example][sequence], at a random point. */
 export interface GradientPoint {
   outputs: Outputs
+  loss: number
   /** The gradient that the loss reports, aligned with `outputs`. */
   gradients: Outputs
   /** The function whose derivative that gradient is: the loss, with what it stops held at the point. */
@@ -24,7 +25,7 @@ const step = 1e-5
  * Compares each reported derivative with (f(x + h) - f(x - h)) / 2h in float64. Errors are relative to the larger of the two, or to a
  * hundredth of the point's largest derivative: below that a difference of sums is rounding.
  */
-export function checkGradient({ outputs, gradients, value }: GradientPoint): GradientReport {
+export function checkGradient({ outputs, gradients, value }: Omit<GradientPoint, 'loss'>): GradientReport {
   const centre = value(outputs)
   const pairs: { reported: number; numeric: number }[] = []
   let kinks = 0

@@ -29,10 +29,11 @@ function point<E extends Example>(
 ): GradientPoint {
   let next = 0
   const outputs = examples.map((example) => example.sequences.map(() => flat[next++]!))
-  const { gradients } = batchLoss(loss, examples, outputs)
+  const { loss: centre, gradients } = batchLoss(loss, examples, outputs)
   let taken = 0
   return {
     outputs,
+    loss: centre,
     gradients: examples.map((example) => example.sequences.map(() => gradients[taken++]!)),
     value: stopped ?? ((moved) => batchLoss(loss, examples, moved).loss),
   }
