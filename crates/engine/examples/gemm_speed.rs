@@ -16,12 +16,12 @@ fn measure<E: GemmElement>(pool: &Pool, rows: usize, columns: usize, reduction: 
     for _ in 0..((4e10 / work) as usize).clamp(3, 200) {
         let start = Instant::now();
         let a = Rows { data: &a, rows, stride: reduction };
-        gemm(pool, a, &panels, Output { data: &mut c, stride: columns, offset: 0 }, false);
+        gemm(pool, a, panels.view(), Output { data: &mut c, stride: columns, offset: 0 }, false);
         best = best.min(start.elapsed().as_secs_f64());
     }
     let mut transposed = Panels::<E>::zeros(reduction, columns);
     let start = Instant::now();
-    repack_transposed(pool, &panels, &mut transposed);
+    repack_transposed(pool, panels.view(), &mut transposed);
     let repack = start.elapsed().as_secs_f64();
     println!(
         "{:5} {rows:5}x{columns:5}x{reduction:5}: {:7.1} GFLOP/s, {:6.1} GB/s of B, repack {:.2} of a product",

@@ -6,3 +6,7 @@ pub mod element;
 pub mod gemm;
 pub mod isa;
 pub mod pool;
+pub mod ops;
+pub mod model;
+pub mod optim;
+pub mod sample;

@@ -8,7 +8,7 @@
 mod kernels;
 mod pack;
 
-pub use pack::{Panels, pack_columns, pack_rows, repack_transposed, transpose_into};
+pub use pack::{Panels, PanelsView, pack_columns, pack_rows, repack_transposed, transpose_into};
 
 use crate::element::Element;
 use crate::pool::{Parts, Pool};
@@ -61,7 +61,7 @@ pub struct Output<'a> {
 
 /// `C = A B`, or `C += A B` where `accumulate`. Shapes: A [rows, reduction], B [reduction, columns], C [rows, columns].
 /// The reduction of A must be padded with zeros to a multiple of the group; `stride` of A has room for that.
-pub fn gemm<E: GemmElement>(pool: &Pool, a: Rows<'_, E>, b: &Panels<E>, c: Output<'_>, accumulate: bool) {
+pub fn gemm<E: GemmElement>(pool: &Pool, a: Rows<'_, E>, b: PanelsView<'_, E>, c: Output<'_>, accumulate: bool) {
     let (rows, columns, padded) = (a.rows, b.columns, b.reduction);
     if rows == 0 || columns == 0 {
         return;

@@ -34,17 +34,55 @@ impl<E: Element> Panels<E> {
         self.columns.div_ceil(PANEL)
     }
 
-    pub fn panel(&self, index: usize) -> &[E] {
+    pub fn view(&self) -> PanelsView<'_, E> {
+        PanelsView { columns: self.columns, reduction: self.reduction, panel_length: PANEL * self.reduction, data: &self.data }
+    }
+
+    /// Panels `first..first + count`, those of them that exist.
+    pub fn slice(&self, first: usize, count: usize) -> PanelsView<'_, E> {
+        let last = (first + count).min(self.panels());
         let length = PANEL * self.reduction;
-        &self.data[index * length..(index + 1) * length]
+        let columns = self.columns.min(last * PANEL) - first * PANEL;
+        PanelsView { columns, reduction: self.reduction, panel_length: length, data: &self.data[first * length..last * length] }
     }
 
     /// Copies column `column` (a row of a weight matrix) out as f32.
     pub fn read_column(&self, column: usize, out: &mut [f32]) {
-        let panel = &self.panel(column / PANEL)[(column % PANEL) * E::GROUP..];
+        let panel = &self.view().panel(column / PANEL)[(column % PANEL) * E::GROUP..];
         for (index, value) in out.iter_mut().enumerate() {
             *value = panel[(index / E::GROUP) * PANEL * E::GROUP + index % E::GROUP].to_f32();
         }
+    }
+}
+
+/// Some panels of B.
+#[derive(Debug, Clone, Copy)]
+pub struct PanelsView<'a, E> {
+    pub columns: usize,
+    pub reduction: usize,
+    panel_length: usize,
+    data: &'a [E],
+}
+
+impl<'a, E: Element> PanelsView<'a, E> {
+    pub fn panels(&self) -> usize {
+        self.columns.div_ceil(PANEL)
+    }
+
+    pub fn panel(&self, index: usize) -> &'a [E] {
+        &self.data[index * self.panel_length..(index + 1) * self.panel_length]
+    }
+
+    /// Only the first columns.
+    pub fn with_columns(self, columns: usize) -> Self {
+        assert!(columns <= self.columns);
+        Self { columns, ..self }
+    }
+
+    /// Only the first part of the reduction, rounded up to whole groups.
+    pub fn with_reduction(self, reduction: usize) -> Self {
+        assert!(reduction <= self.reduction);
+        Self { reduction: reduction.next_multiple_of(E::GROUP), ..self }
     }
 }
 
@@ -115,7 +153,7 @@ pub fn pack_columns<S: Element, E: Element>(pool: &Pool, source: &[S], stride: u
 }
 
 /// From panels of B to panels of its transpose: columns and reduction change places.
-pub fn repack_transposed<E: Element>(pool: &Pool, source: &Panels<E>, out: &mut Panels<E>) {
+pub fn repack_transposed<E: Element>(pool: &Pool, source: PanelsView<'_, E>, out: &mut Panels<E>) {
     assert!(out.columns <= source.reduction && out.reduction >= source.columns && out.reduction <= source.panels() * PANEL);
     let length = PANEL * out.reduction;
     let count = out.panels();

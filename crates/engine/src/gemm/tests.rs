@@ -49,13 +49,13 @@ fn check<E: GemmElement>() {
         pack_rows(&pool, &b, reduction, reduction, &mut panels);
         let mut c = vec![1.0f32; rows * columns];
         let rows_of_a = Rows { data: &a_padded, rows, stride };
-        gemm(&pool, rows_of_a, &panels, Output { data: &mut c, stride: columns, offset: 0 }, true);
+        gemm(&pool, rows_of_a, panels.view(), Output { data: &mut c, stride: columns, offset: 0 }, true);
         for (got, want) in c.iter().zip(naive(&a, &b, rows, columns, reduction)) {
             let bound = 1e-6 * reduction as f64;
             assert!((f64::from(*got) - want - 1.0).abs() < bound, "{rows}x{columns}x{reduction}: {got} for {}", want + 1.0);
         }
         let mut transposed = Panels::<E>::zeros(reduction, columns);
-        repack_transposed(&pool, &panels, &mut transposed);
+        repack_transposed(&pool, panels.view(), &mut transposed);
         let mut expected = Panels::<E>::zeros(reduction, columns);
         pack_columns(&pool, &b, reduction, columns, &mut expected);
         assert_eq!(transposed, expected, "{columns}x{reduction}");
@@ -87,7 +87,7 @@ fn rows_do_not_depend_on_their_batch<E: GemmElement>() {
                 let count = batch.min(rows - start);
                 let part = Rows { data: &a[start * reduction..], rows: count, stride: reduction };
                 let output = Output { data: &mut c[start * columns..], stride: columns, offset: 0 };
-                gemm(&pool, part, &panels, output, false);
+                gemm(&pool, part, panels.view(), output, false);
             }
             let bits: Vec<f32> = c;
             match &reference {

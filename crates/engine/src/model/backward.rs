@@ -1,0 +1,183 @@
+//! The backward pass through the layers.
+
+use crate::gemm::GemmElement;
+use crate::model::adapter::Adapter;
+use crate::model::buffers::Buffers;
+use crate::model::forward::{LayerKept, Pass, Sizes};
+use crate::model::layout::Slot;
+use crate::model::linear::{Input, LinearGradient, linear_backward, stride_of};
+use crate::ops::attention_backward::AttentionBackward;
+use crate::ops::norm::{rms_norm, rms_norm_backward, rms_norm_backward_row};
+use crate::ops::swiglu::{swiglu, swiglu_backward};
+
+/// Where gradients go: those of every tensor, or those of one adapter's parameters.
+pub enum Gradients<'a, E> {
+    Full(&'a mut [Vec<f32>]),
+    Lora(&'a Adapter<E>, &'a mut [Vec<f32>]),
+}
+
+impl<E> Gradients<'_, E> {
+    fn linear(&mut self, tensor: usize) -> LinearGradient<'_, E> {
+        match self {
+            Gradients::Full(tensors) => LinearGradient::Full(&mut tensors[tensor]),
+            Gradients::Lora(adapter, parameters) => LinearGradient::Lora(adapter, parameters),
+        }
+    }
+
+    /// The gradient of a whole tensor, where it is trained.
+    pub fn tensor(&mut self, tensor: usize) -> Option<&mut [f32]> {
+        match self {
+            Gradients::Full(tensors) => Some(&mut tensors[tensor]),
+            Gradients::Lora(..) => None,
+        }
+    }
+
+    /// The gradient of the scalar head: the last parameter of either kind.
+    pub fn value_head(&mut self) -> Option<&mut Vec<f32>> {
+        match self {
+            Gradients::Full(parameters) | Gradients::Lora(_, parameters) => parameters.last_mut(),
+        }
+    }
+}
+
+impl<E: GemmElement> Pass<'_, E> {
+    /// From the gradient in a layer's output, `d` [rows, hidden], to that in its input, in place.
+    pub fn layer_backward(
+        &self,
+        layer: usize,
+        kept: &LayerKept<E>,
+        path_rows: &[Vec<u32>],
+        d: &mut [f32],
+        gradients: &mut Gradients<'_, E>,
+        free: &mut Buffers<E>,
+    ) {
+        let (pool, rows, sizes) = (self.pool, self.batch.tokens.len(), Sizes::of(self.weights));
+        let layout = &self.weights.layout;
+        let tensor = |slot| layout.layer(layer, slot);
+        let stride = stride_of::<E>(sizes.hidden);
+        let activation_stride = stride_of::<E>(sizes.intermediate);
+        let mut activation = free.elements.take(rows * activation_stride);
+        swiglu(pool, &kept.gate_up, sizes.intermediate, &mut activation, activation_stride);
+        let mut d_activation = free.floats.take(rows * sizes.intermediate);
+        self.back(tensor(Slot::Down), &activation, sizes.intermediate, d, &mut d_activation, gradients, free);
+        let mut d_gate_up = free.floats.take(rows * 2 * sizes.intermediate);
+        swiglu_backward(pool, &kept.gate_up, sizes.intermediate, &d_activation, &mut d_gate_up);
+        let mut normed = free.elements.take(rows * stride);
+        let mlp_norm = self.weights.vector(tensor(Slot::MlpNorm));
+        rms_norm(pool, &kept.middle, mlp_norm, sizes.eps, &mut normed, stride);
+        let mut d_normed = free.floats.take(rows * sizes.hidden);
+        self.back(tensor(Slot::GateUp), &normed, sizes.hidden, &d_gate_up, &mut d_normed, gradients, free);
+        let d_norm = gradients.tensor(tensor(Slot::MlpNorm));
+        rms_norm_backward(pool, &kept.middle, mlp_norm, sizes.eps, &d_normed, d, d_norm);
+        free.elements.give(activation);
+        free.floats.give(d_activation);
+        free.floats.give(d_gate_up);
+
+        let mut d_attended = free.floats.take(rows * sizes.query_width());
+        self.back(tensor(Slot::Output), &kept.attended, sizes.query_width(), d, &mut d_attended, gradients, free);
+        let mut d_qkv = free.floats.take(rows * sizes.qkv_width());
+        self.attention_backward(layer, kept, path_rows, &d_attended, &mut d_qkv, gradients, free);
+        let norm = self.weights.vector(tensor(Slot::AttentionNorm));
+        rms_norm(pool, &kept.input, norm, sizes.eps, &mut normed, stride);
+        self.back(tensor(Slot::Qkv), &normed, sizes.hidden, &d_qkv, &mut d_normed, gradients, free);
+        let d_norm = gradients.tensor(tensor(Slot::AttentionNorm));
+        rms_norm_backward(pool, &kept.input, norm, sizes.eps, &d_normed, d, d_norm);
+        free.elements.give(normed);
+        for buffer in [d_attended, d_qkv, d_normed] {
+            free.floats.give(buffer);
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn back(
+        &self,
+        tensor: usize,
+        input: &[E],
+        columns: usize,
+        d_out: &[f32],
+        d_input: &mut [f32],
+        gradients: &mut Gradients<'_, E>,
+        free: &mut Buffers<E>,
+    ) {
+        let input = Input { data: input, rows: self.batch.tokens.len(), columns };
+        linear_backward(self.pool, self.weights, tensor, input, d_out, d_input, &mut gradients.linear(tensor), free);
+    }
+
+    /// From the gradient in attention's output to that in q, k and v as the linear map gave them (without bias).
+    #[allow(clippy::too_many_arguments)]
+    fn attention_backward(
+        &self,
+        layer: usize,
+        kept: &LayerKept<E>,
+        path_rows: &[Vec<u32>],
+        d_attended: &[f32],
+        d_qkv: &mut [f32],
+        gradients: &mut Gradients<'_, E>,
+        free: &mut Buffers<E>,
+    ) {
+        let (rows, sizes) = (self.batch.tokens.len(), Sizes::of(self.weights));
+        let (query_width, key_width, dim) = (sizes.query_width(), sizes.key_width(), sizes.heads.dim);
+        let layout = &self.weights.layout;
+        let mut d_queries = free.floats.take(rows * query_width);
+        let mut d_keys = free.floats.take_zeroed(rows * key_width);
+        let mut d_values = free.floats.take_zeroed(rows * key_width);
+        AttentionBackward {
+            heads: sizes.heads,
+            window: layout.config.layer_windows[layer],
+            spans: &self.batch.spans,
+            path_rows,
+            queries: &kept.queries,
+            keys: &kept.keys,
+            values: &kept.values,
+            out: &kept.attended,
+            log_sums: &kept.log_sums,
+        }
+        .run(self.pool, d_attended, &mut d_queries, &mut d_keys, &mut d_values);
+        let (query_slot, key_slot) = (layout.layer(layer, Slot::QueryNorm), layout.layer(layer, Slot::KeyNorm));
+        let (query_norm, key_norm) = (self.weights.vector(query_slot), self.weights.vector(key_slot));
+        let (mut d_query_norm, mut d_key_norm) = (vec![0.0; query_norm.len()], vec![0.0; key_norm.len()]);
+        let mut rotated = vec![0.0; dim];
+        for row in 0..rows {
+            let to = &mut d_qkv[row * sizes.qkv_width()..(row + 1) * sizes.qkv_width()];
+            let position = self.batch.positions[row] as usize;
+            let mut undo = |from: &[f32], raw: usize, norm: &[f32], d_norm: &mut [f32], to: &mut [f32]| {
+                rotated.copy_from_slice(from);
+                self.weights.rope.rotate(&mut rotated, position, true);
+                if norm.is_empty() {
+                    to.copy_from_slice(&rotated);
+                    return;
+                }
+                to.fill(0.0);
+                let raw = &kept.raw_qkv[row * sizes.qkv_width() + raw..];
+                rms_norm_backward_row(raw, norm, sizes.eps, &rotated, to, d_norm);
+            };
+            let heads = d_queries[row * query_width..(row + 1) * query_width].chunks_exact(dim);
+            for (head, from) in heads.enumerate() {
+                let at = head * dim;
+                undo(from, at, query_norm, &mut d_query_norm, &mut to[at..at + dim]);
+            }
+            let heads = d_keys[row * key_width..(row + 1) * key_width].chunks_exact(dim);
+            for (head, from) in heads.enumerate() {
+                let at = query_width + head * dim;
+                undo(from, at, key_norm, &mut d_key_norm, &mut to[at..at + dim]);
+            }
+            to[query_width + key_width..].copy_from_slice(&d_values[row * key_width..(row + 1) * key_width]);
+        }
+        let add = |total: Option<&mut [f32]>, part: &[f32]| {
+            if let Some(total) = total {
+                total.iter_mut().zip(part).for_each(|(total, value)| *total += value);
+            }
+        };
+        add(gradients.tensor(query_slot), &d_query_norm);
+        add(gradients.tensor(key_slot), &d_key_norm);
+        let bias = layout.layer(layer, Slot::QkvBias);
+        if layout.shapes[bias].rows > 0 {
+            for row in d_qkv.chunks_exact(sizes.qkv_width()) {
+                add(gradients.tensor(bias), row);
+            }
+        }
+        for buffer in [d_queries, d_keys, d_values] {
+            free.floats.give(buffer);
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The transformer: its tensors, its forward and backward passes, and the prefix tree that a batch of sequences makes.
+
+pub mod adapter;
+pub mod backward;
+pub mod buffers;
+pub mod forward;
+pub mod init;
+pub mod layout;
+pub mod linear;
+pub mod plan;
+pub mod train;
+pub mod weights;

@@ -1,0 +1,348 @@
+//! One micro-batch: forward over its prefix tree, and back from the gradients of what the model said.
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::gemm::{GemmElement, Rows};
+use crate::model::adapter::Adapter;
+use crate::model::backward::Gradients;
+use crate::model::buffers::Buffers;
+use crate::model::forward::{Batch, LayerKept, Pass, Sizes};
+use crate::model::linear::stride_of;
+use crate::model::plan::{Item, plan};
+use crate::model::weights::Weights;
+use crate::ops::attention::{Mask, Pages};
+use crate::ops::head::{HeadGradients, HeadOutputs, Queries, head_backward, head_forward};
+use crate::ops::math::{add_scaled, dot};
+use crate::ops::norm::{rms_norm_backward, rms_norm_row};
+use crate::pool::Pool;
+
+/// A target that asks nothing.
+pub const NO_TARGET: i32 = -1;
+
+/// A sequence to score: at position i the model sees `input[0..=i]` and is asked about `target[i]`.
+#[derive(Debug, Clone)]
+pub struct Sequence {
+    pub input: Vec<u32>,
+    /// Token ids, or `NO_TARGET`.
+    pub target: Vec<i32>,
+    pub mask: Mask,
+}
+
+/// What to compute besides log-probabilities.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask {
+    pub temperature: f32,
+    pub entropy: bool,
+    pub values: bool,
+}
+
+/// What the backward pass will need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    Nothing,
+    Activations,
+    /// Only each layer's input; the rest is computed again.
+    Inputs,
+}
+
+/// By sequence, aligned with its targets. A position without a target has 0.
+#[derive(Debug, Clone, Default)]
+pub struct TokenOutputs {
+    pub logprobs: Vec<Vec<f32>>,
+    pub entropy: Option<Vec<Vec<f32>>>,
+    pub values: Option<Vec<Vec<f32>>>,
+}
+
+/// A micro-batch between its two passes.
+pub struct Kept<E> {
+    batch: Batch<E>,
+    path_rows: Vec<Vec<u32>>,
+    layers: Vec<LayerKept<E>>,
+    recompute: bool,
+    pages: usize,
+    last: Vec<f32>,
+    head: HeadInput<E>,
+    outputs: HeadOutputs,
+    temperature: f32,
+}
+
+/// The rows that are asked anything, and what.
+struct HeadInput<E> {
+    rows: Vec<u32>,
+    hidden: Vec<E>,
+    offsets: Vec<usize>,
+    targets: Vec<u32>,
+    /// For each sequence and position, the query and the head row.
+    places: Vec<Vec<Option<(u32, u32)>>>,
+}
+
+/// Refuses sequences that the model cannot take.
+pub fn check(sequences: &[Sequence], vocabulary: usize, context: usize) -> Result<()> {
+    for (index, sequence) in sequences.iter().enumerate() {
+        let (inputs, targets) = (sequence.input.len(), sequence.target.len());
+        if inputs == 0 || inputs != targets {
+            let problem = format!("sequence {index} has {inputs} input and {targets} target tokens; they must be as many, at least 1");
+            return Err(Error::new(problem));
+        }
+        if inputs > context {
+            return Err(Error::new(format!("sequence {index} has {inputs} tokens; the model's context is {context}")));
+        }
+        let bad_input = sequence.input.iter().position(|&token| token as usize >= vocabulary);
+        let bad_target = sequence.target.iter().position(|&token| token < NO_TARGET || token >= vocabulary as i32);
+        for (what, position, token) in [
+            ("input", bad_input, bad_input.map(|at| i64::from(sequence.input[at]))),
+            ("target", bad_target, bad_target.map(|at| i64::from(sequence.target[at]))),
+        ] {
+            if let (Some(position), Some(token)) = (position, token) {
+                let range = format!("the vocabulary has 0 to {}", vocabulary - 1);
+                return Err(Error::new(format!("sequence {index}, {what}[{position}] is token {token}; {range}")));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Runs a micro-batch forward. Sequences must have passed `check`.
+pub fn forward<E: GemmElement>(
+    pool: &Pool,
+    weights: &Weights<E>,
+    adapter: Option<&Arc<Adapter<E>>>,
+    sequences: &[Sequence],
+    ask: Ask,
+    keep: Keep,
+    share: bool,
+    free: &mut Buffers<E>,
+) -> (TokenOutputs, Option<Kept<E>>) {
+    let items: Vec<Item<'_>> = sequences.iter().map(|s| Item { tokens: &s.input, mask: s.mask }).collect();
+    let plan = plan(&items, share);
+    let rows = plan.tokens.len();
+    let adapted = adapter.map(|adapter| (0..rows, Arc::clone(adapter))).into_iter().collect();
+    let batch = Batch { tokens: plan.tokens, positions: plan.positions, spans: plan.spans, writes: plan.writes, adapted };
+    let sizes = Sizes::of(weights);
+    let pass = Pass { pool, weights, batch: &batch };
+    let mut pages = Pages::new(sizes.heads, 1, plan.pages);
+    let mut x = pass.embed(free);
+    let mut layers = Vec::new();
+    pass.layers(&mut x, &mut pages, |_| 0, free, &mut |mut kept, free| match keep {
+        Keep::Nothing => kept.release(free),
+        Keep::Activations => layers.push(kept),
+        Keep::Inputs => {
+            let input = std::mem::take(&mut kept.input);
+            kept.release(free);
+            layers.push(LayerKept { input, ..LayerKept::empty() });
+        }
+    });
+    let head = head_input(&pass, sequences, &plan.sequence_rows, rows, &x, free);
+    let head_weight = weights.matrix(weights.layout.head());
+    let stride = stride_of::<E>(sizes.hidden);
+    let hidden = Rows { data: &head.hidden, rows: head.rows.len(), stride };
+    let inverse = vec![1.0 / ask.temperature; head.rows.len()];
+    let queries = Queries { offsets: &head.offsets, targets: &head.targets };
+    let outputs = head_forward(pool, hidden, head_weight, &inverse, &queries, None);
+    let values = ask.values.then(|| values(&pass, &x, &head.rows));
+    let token_outputs = collect(&head, &outputs, ask, values.as_deref());
+    let recompute = keep == Keep::Inputs;
+    if keep == Keep::Nothing {
+        free.floats.give(x);
+        free.elements.give(head.hidden);
+        return (token_outputs, None);
+    }
+    let (path_rows, pages) = (plan.path_rows, plan.pages);
+    let temperature = ask.temperature;
+    (token_outputs, Some(Kept { batch, path_rows, layers, recompute, pages, last: x, head, outputs, temperature }))
+}
+
+fn head_input<E: GemmElement>(
+    pass: &Pass<'_, E>,
+    sequences: &[Sequence],
+    sequence_rows: &[Vec<u32>],
+    row_count: usize,
+    x: &[f32],
+    free: &mut Buffers<E>,
+) -> HeadInput<E> {
+    let mut by_row: Vec<Vec<u32>> = vec![Vec::new(); row_count];
+    for (sequence, rows) in sequences.iter().zip(sequence_rows) {
+        for (&target, &row) in sequence.target.iter().zip(rows) {
+            if target != NO_TARGET && !by_row[row as usize].contains(&(target as u32)) {
+                by_row[row as usize].push(target as u32);
+            }
+        }
+    }
+    let (mut rows, mut offsets, mut targets) = (Vec::new(), vec![0], Vec::new());
+    let mut head_row = vec![u32::MAX; row_count];
+    for (row, asked) in by_row.iter().enumerate().filter(|(_, asked)| !asked.is_empty()) {
+        head_row[row] = rows.len() as u32;
+        rows.push(row as u32);
+        targets.extend_from_slice(asked);
+        offsets.push(targets.len());
+    }
+    let place = |target: i32, row: u32| {
+        let head = head_row[row as usize];
+        (target != NO_TARGET).then(|| {
+            let first = offsets[head as usize];
+            let asked = &by_row[row as usize];
+            let query = asked.iter().position(|&token| token == target as u32).expect("an asked target");
+            ((first + query) as u32, head)
+        })
+    };
+    let places = sequences
+        .iter()
+        .zip(sequence_rows)
+        .map(|(sequence, rows)| sequence.target.iter().zip(rows).map(|(&target, &row)| place(target, row)).collect())
+        .collect();
+    let hidden = pass.final_norm(x, &rows, free);
+    HeadInput { rows, hidden, offsets, targets, places }
+}
+
+/// The scalar head on chosen rows, in f32.
+fn values<E: GemmElement>(pass: &Pass<'_, E>, x: &[f32], rows: &[u32]) -> Vec<f32> {
+    let sizes = Sizes::of(pass.weights);
+    let layout = &pass.weights.layout;
+    let (norm, head) = (pass.weights.vector(layout.final_norm()), pass.weights.vector(layout.value()));
+    let mut normed = vec![0.0; sizes.hidden];
+    rows.iter()
+        .map(|&row| {
+            let at = row as usize * sizes.hidden;
+            rms_norm_row(&x[at..at + sizes.hidden], norm, sizes.eps, &mut normed);
+            dot(&normed, head)
+        })
+        .collect()
+}
+
+fn collect<E>(head: &HeadInput<E>, outputs: &HeadOutputs, ask: Ask, values: Option<&[f32]>) -> TokenOutputs {
+    let pick = |value: &dyn Fn(u32, u32) -> f32| -> Vec<Vec<f32>> {
+        let of = |place: &Option<(u32, u32)>| place.map_or(0.0, |(query, row)| value(query, row));
+        head.places.iter().map(|places| places.iter().map(of).collect()).collect()
+    };
+    TokenOutputs {
+        logprobs: pick(&|query, _| outputs.logprobs[query as usize]),
+        entropy: ask.entropy.then(|| pick(&|_, row| outputs.entropies[row as usize])),
+        values: values.map(|values| pick(&|_, row| values[row as usize])),
+    }
+}
+
+/// Adds the gradients of a micro-batch, given those of what it said.
+pub fn backward<E: GemmElement>(
+    pool: &Pool,
+    weights: &Weights<E>,
+    kept: Kept<E>,
+    given: &TokenOutputs,
+    gradients: &mut Gradients<'_, E>,
+    free: &mut Buffers<E>,
+) {
+    let Kept { batch, path_rows, layers, recompute, pages, last, head, outputs, temperature } = kept;
+    let sizes = Sizes::of(weights);
+    let pass = Pass { pool, weights, batch: &batch };
+    let mut d = head_gradient(&pass, &last, &head, &outputs, temperature, given, gradients, free);
+    free.floats.give(last);
+    free.elements.give(head.hidden);
+    let mut scratch_pages = recompute.then(|| Pages::new(sizes.heads, 1, pages));
+    for (layer, kept) in layers.into_iter().enumerate().rev() {
+        let kept = match &mut scratch_pages {
+            Some(pages) => {
+                let mut x = kept.input;
+                let again = pass.layer(layer, &mut x, pages, 0, free);
+                free.floats.give(x);
+                again
+            }
+            None => kept,
+        };
+        pass.layer_backward(layer, &kept, &path_rows, &mut d, gradients, free);
+        kept.release(free);
+    }
+    if let Some(table) = gradients.tensor(weights.layout.embedding()) {
+        for (&token, row) in batch.tokens.iter().zip(d.chunks_exact(sizes.hidden)) {
+            let at = token as usize * sizes.hidden;
+            add_scaled(&mut table[at..at + sizes.hidden], row, 1.0);
+        }
+    }
+    free.floats.give(d);
+}
+
+/// The gradient in the last layer's output, [rows, hidden], from those of the head's outputs.
+#[allow(clippy::too_many_arguments)]
+fn head_gradient<E: GemmElement>(
+    pass: &Pass<'_, E>,
+    last: &[f32],
+    head: &HeadInput<E>,
+    outputs: &HeadOutputs,
+    temperature: f32,
+    given: &TokenOutputs,
+    gradients: &mut Gradients<'_, E>,
+    free: &mut Buffers<E>,
+) -> Vec<f32> {
+    let (pool, weights, sizes) = (pass.pool, pass.weights, Sizes::of(pass.weights));
+    let count = head.rows.len();
+    let mut d_logprobs = vec![0.0; head.targets.len()];
+    let (mut d_entropies, mut d_values) = (vec![0.0; count], vec![0.0; count]);
+    for (index, places) in head.places.iter().enumerate() {
+        for (position, place) in places.iter().enumerate() {
+            let Some((query, row)) = *place else { continue };
+            d_logprobs[query as usize] += given.logprobs[index][position];
+            d_entropies[row as usize] += given.entropy.as_ref().map_or(0.0, |all| all[index][position]);
+            d_values[row as usize] += given.values.as_ref().map_or(0.0, |all| all[index][position]);
+        }
+    }
+    let stride = stride_of::<E>(sizes.hidden);
+    let active: Vec<usize> = (0..count)
+        .filter(|&row| {
+            let asked = &d_logprobs[head.offsets[row]..head.offsets[row + 1]];
+            asked.iter().any(|&d| d != 0.0) || d_entropies[row] != 0.0 || d_values[row] != 0.0
+        })
+        .collect();
+    let (mut hidden, mut offsets, mut targets, mut d_asked) = (Vec::new(), vec![0], Vec::new(), Vec::new());
+    let mut of_rows = HeadOutputs { log_sums: Vec::new(), entropies: Vec::new(), logprobs: Vec::new() };
+    for &row in &active {
+        hidden.extend_from_slice(&head.hidden[row * stride..(row + 1) * stride]);
+        let range = head.offsets[row]..head.offsets[row + 1];
+        targets.extend_from_slice(&head.targets[range.clone()]);
+        d_asked.extend_from_slice(&d_logprobs[range]);
+        offsets.push(targets.len());
+        of_rows.log_sums.push(outputs.log_sums[row]);
+        of_rows.entropies.push(outputs.entropies[row]);
+    }
+    let active_entropies: Vec<f32> = active.iter().map(|&row| d_entropies[row]).collect();
+    let inverse = vec![1.0 / temperature; active.len()];
+    let mut d_hidden = free.floats.take_zeroed(active.len() * sizes.hidden);
+    head_backward(
+        pool,
+        Rows { data: &hidden, rows: active.len(), stride },
+        weights.matrix(weights.layout.head()),
+        &inverse,
+        &Queries { offsets: &offsets, targets: &targets },
+        &of_rows,
+        &HeadGradients { logprobs: &d_asked, entropies: &active_entropies },
+        &mut d_hidden,
+        gradients.tensor(weights.layout.head()),
+    );
+    let norm = weights.vector(weights.layout.final_norm());
+    let mut x = free.floats.take(active.len() * sizes.hidden);
+    for (&row, to) in active.iter().zip(x.chunks_exact_mut(sizes.hidden)) {
+        let at = head.rows[row] as usize * sizes.hidden;
+        to.copy_from_slice(&last[at..at + sizes.hidden]);
+    }
+    if given.values.is_some() {
+        let value = weights.vector(weights.layout.value());
+        let mut normed = vec![0.0; sizes.hidden];
+        for (index, &row) in active.iter().enumerate() {
+            let range = index * sizes.hidden..(index + 1) * sizes.hidden;
+            rms_norm_row(&x[range.clone()], norm, sizes.eps, &mut normed);
+            add_scaled(&mut d_hidden[range], value, d_values[row]);
+            if let Some(gradient) = gradients.value_head() {
+                add_scaled(gradient, &normed, d_values[row]);
+            }
+        }
+    }
+    let mut d_x = free.floats.take_zeroed(active.len() * sizes.hidden);
+    rms_norm_backward(pool, &x, norm, sizes.eps, &d_hidden, &mut d_x, gradients.tensor(weights.layout.final_norm()));
+    let mut d = free.floats.take_zeroed(last.len());
+    for (&row, from) in active.iter().zip(d_x.chunks_exact(sizes.hidden)) {
+        let at = head.rows[row] as usize * sizes.hidden;
+        d[at..at + sizes.hidden].copy_from_slice(from);
+    }
+    for buffer in [d_hidden, x, d_x] {
+        free.floats.give(buffer);
+    }
+    d
+}

@@ -1,0 +1,311 @@
+//! Attention over pages of keys and values. One kernel serves sampling and training, and every mask: a query sees the keys
+//! of one range of positions along its own path.
+//!
+//! A page holds 32 consecutive positions, aligned to 32, laid out as the panels that the matrix kernels read: keys
+//! [head_dim / GROUP][32][GROUP], values [head_dim / 32][32 / GROUP][32][GROUP].
+
+use crate::element::Element;
+use crate::gemm::{GemmElement, PANEL, TILE_ROWS, run_tile};
+use crate::isa::by_isa;
+use crate::ops::convert_row;
+use crate::ops::math::{exp, max_of, sum_of};
+use crate::pool::{Parts, Pool};
+
+/// Positions of a page: one panel.
+pub const PAGE: usize = PANEL;
+
+/// Query rows of a task.
+const TASK_ROWS: usize = 4 * TILE_ROWS;
+
+/// Which keys a query sees, before the sliding window of a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mask {
+    /// Itself and what comes before.
+    Causal,
+    /// The whole row (masked language models).
+    Bidirectional,
+    /// The first positions whole, itself and what comes before.
+    Prefix(usize),
+}
+
+/// Rows with consecutive positions on one path of the batch.
+#[derive(Debug, Clone)]
+pub struct Span {
+    pub first_row: usize,
+    pub rows: usize,
+    /// Position of the first row.
+    pub start: usize,
+    /// The pages of positions 0 to the span's end.
+    pub pages: Vec<u32>,
+    pub mask: Mask,
+}
+
+impl Span {
+    pub fn end(&self) -> usize {
+        self.start + self.rows
+    }
+
+    /// The range of positions that the query at `position` sees.
+    pub fn keys(&self, position: usize, window: Option<usize>) -> std::ops::Range<usize> {
+        let end = match self.mask {
+            Mask::Causal => position + 1,
+            Mask::Bidirectional => self.end(),
+            Mask::Prefix(length) => (position + 1).max(length.min(self.end())),
+        };
+        // Like Hugging Face's masks: `window` positions counting the query's own; keys ahead are not limited.
+        let first = window.map_or(0, |window| (position + 1).saturating_sub(window));
+        first..end
+    }
+}
+
+/// Head counts and sizes of attention.
+#[derive(Debug, Clone, Copy)]
+pub struct Heads {
+    pub heads: usize,
+    pub kv_heads: usize,
+    pub dim: usize,
+}
+
+impl Heads {
+    pub fn group(&self) -> usize {
+        self.heads / self.kv_heads
+    }
+
+    pub fn scale(&self) -> f32 {
+        1.0 / (self.dim as f32).sqrt()
+    }
+
+    /// head_dim as the value panels have it.
+    pub fn padded(&self) -> usize {
+        self.dim.next_multiple_of(PANEL)
+    }
+}
+
+/// Pages of keys and values of all layers.
+pub struct Pages<E> {
+    heads: Heads,
+    layers: usize,
+    count: usize,
+    keys: Vec<E>,
+    values: Vec<E>,
+}
+
+impl<E: Element> Pages<E> {
+    pub fn new(heads: Heads, layers: usize, count: usize) -> Self {
+        let keys = vec![E::default(); layers * count * heads.kv_heads * Self::key_length(heads)];
+        let values = vec![E::default(); layers * count * heads.kv_heads * heads.padded() * PAGE];
+        Self { heads, layers, count, keys, values }
+    }
+
+    fn key_length(heads: Heads) -> usize {
+        heads.dim.next_multiple_of(E::GROUP) * PAGE
+    }
+
+    /// Bytes of one page in all layers.
+    pub fn page_bytes(heads: Heads, layers: usize) -> usize {
+        layers * heads.kv_heads * (Self::key_length(heads) + heads.padded() * PAGE) * size_of::<E>()
+    }
+
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Adds empty pages until there are `count`.
+    pub fn grow(&mut self, count: usize) {
+        self.count = self.count.max(count);
+        let heads = self.count * self.layers * self.heads.kv_heads;
+        self.keys.resize(heads * Self::key_length(self.heads), E::default());
+        self.values.resize(heads * self.heads.padded() * PAGE, E::default());
+    }
+
+    fn key_range(&self, layer: usize, page: usize, head: usize) -> std::ops::Range<usize> {
+        let length = Self::key_length(self.heads);
+        let start = ((page * self.layers + layer) * self.heads.kv_heads + head) * length;
+        start..start + length
+    }
+
+    fn value_range(&self, layer: usize, page: usize, head: usize) -> std::ops::Range<usize> {
+        let length = self.heads.padded() * PAGE;
+        let start = ((page * self.layers + layer) * self.heads.kv_heads + head) * length;
+        start..start + length
+    }
+
+    /// Writes the key and value of one position, [kv_heads * head_dim] each.
+    pub fn write(&mut self, layer: usize, page: usize, slot: usize, key: &[E], value: &[E]) {
+        let dim = self.heads.dim;
+        for head in 0..self.heads.kv_heads {
+            let range = self.key_range(layer, page, head);
+            let to = &mut self.keys[range];
+            for (d, item) in key[head * dim..(head + 1) * dim].iter().enumerate() {
+                to[((d / E::GROUP) * PAGE + slot) * E::GROUP + d % E::GROUP] = *item;
+            }
+            let range = self.value_range(layer, page, head);
+            let to = &mut self.values[range];
+            for (d, item) in value[head * dim..(head + 1) * dim].iter().enumerate() {
+                let panel = (d / PANEL) * PANEL * PAGE;
+                to[panel + ((slot / E::GROUP) * PANEL + d % PANEL) * E::GROUP + slot % E::GROUP] = *item;
+            }
+        }
+    }
+
+    /// Copies a page in every layer.
+    pub fn copy(&mut self, from: usize, to: usize) {
+        for layer in 0..self.layers {
+            for head in 0..self.heads.kv_heads {
+                let source = self.key_range(layer, from, head);
+                let start = self.key_range(layer, to, head).start;
+                self.keys.copy_within(source, start);
+                let source = self.value_range(layer, from, head);
+                let start = self.value_range(layer, to, head).start;
+                self.values.copy_within(source, start);
+            }
+        }
+    }
+
+    /// Zeroes a page in every layer: what an earlier owner left must not meet a zero weight as an infinity or a NaN.
+    pub fn clear(&mut self, page: usize) {
+        for layer in 0..self.layers {
+            for head in 0..self.heads.kv_heads {
+                let range = self.key_range(layer, page, head);
+                self.keys[range].fill(E::default());
+                let range = self.value_range(layer, page, head);
+                self.values[range].fill(E::default());
+            }
+        }
+    }
+}
+
+by_isa! {
+    /// Scales scores and turns them into exp(score - max); gives back (max, sum).
+    fn softmax_row(scores: &mut [f32], scale: f32) -> (f32, f32) {
+        for score in scores.iter_mut() {
+            *score *= scale;
+        }
+        let max = max_of(scores);
+        for score in scores.iter_mut() {
+            *score = exp::<FMA>(*score - max);
+        }
+        let sum = sum_of(scores.len(), |i| scores[i]);
+        (max, sum)
+    }
+}
+
+/// What attention reads: queries [rows, heads * head_dim] after RoPE, and the pages of one layer.
+pub struct Attention<'a, E> {
+    pub heads: Heads,
+    pub layer: usize,
+    pub window: Option<usize>,
+    pub spans: &'a [Span],
+    pub queries: &'a [E],
+    pub pages: &'a Pages<E>,
+}
+
+/// One task: query heads `first_head..first_head + heads` of rows `from..to` of a span. A single row runs with its whole
+/// head group as the tile; more rows run head by head.
+struct Task {
+    span: usize,
+    from: usize,
+    to: usize,
+    first_head: usize,
+    heads: usize,
+}
+
+impl<E: GemmElement> Attention<'_, E> {
+    fn tasks(&self) -> Vec<Task> {
+        let Heads { heads, kv_heads, .. } = self.heads;
+        let group = self.heads.group();
+        let mut tasks = Vec::new();
+        for (index, span) in self.spans.iter().enumerate() {
+            if span.rows == 1 && group <= TILE_ROWS {
+                let whole = (0..kv_heads).map(|kv| Task { span: index, from: 0, to: 1, first_head: kv * group, heads: group });
+                tasks.extend(whole);
+                continue;
+            }
+            for head in 0..heads {
+                for from in (0..span.rows).step_by(TASK_ROWS) {
+                    let to = (from + TASK_ROWS).min(span.rows);
+                    tasks.push(Task { span: index, from, to, first_head: head, heads: 1 });
+                }
+            }
+        }
+        tasks
+    }
+
+    /// Writes [rows, heads * head_dim] and, where asked, the logarithm of each softmax's denominator, [rows, heads].
+    pub fn forward(&self, pool: &Pool, out: &mut [E], log_sums: Option<&mut [f32]>) {
+        let tasks = self.tasks();
+        let out = Parts::new(out);
+        let log_sums = log_sums.map(Parts::new);
+        pool.run(tasks.len(), &|index| {
+            let task = &tasks[index];
+            let mut from = task.from;
+            while from < task.to {
+                let to = (from + TILE_ROWS).min(task.to);
+                self.tile(task, from, to, out, log_sums);
+                from = to;
+            }
+        });
+    }
+
+    fn tile(&self, task: &Task, from: usize, to: usize, out: Parts<E>, log_sums: Option<Parts<f32>>) {
+        let Heads { heads, dim, .. } = self.heads;
+        let padded = self.heads.padded();
+        let span = &self.spans[task.span];
+        let kv_head = task.first_head / self.heads.group();
+        let width = heads * dim;
+        // Row `i` of the tile is (row, head): either rows of one head or heads of one row.
+        let count = (to - from) * task.heads;
+        let place = |i: usize| (span.first_row + from + i / task.heads, task.first_head + i % task.heads);
+        let stride = if task.heads > 1 { dim } else { width };
+        let keys: Vec<_> = (0..count).map(|i| span.keys(span.start + from + i / task.heads, self.window)).collect();
+        let first_page = keys.iter().map(|range| range.start).min().unwrap_or(0) / PAGE;
+        let last_page = keys.iter().map(|range| range.end).max().unwrap_or(0).div_ceil(PAGE);
+        let columns = (last_page - first_page) * PAGE;
+        let kernel = E::kernel();
+        let (row, head) = place(0);
+        let queries = &self.queries[row * width + head * dim..];
+        let mut scores = vec![0.0f32; count * columns];
+        for page in first_page..last_page {
+            let panel = &self.pages.keys[self.pages.key_range(self.layer, span.pages[page] as usize, kv_head)];
+            let at = (page - first_page) * PAGE;
+            // SAFETY: the tile's scores are this task's own and hold `count` rows of `columns`.
+            unsafe {
+                let to = scores.as_mut_ptr().add(at);
+                run_tile(kernel, count, dim, queries, stride, panel, to, columns, PAGE, false);
+            }
+        }
+        let mut weights = vec![E::default(); count * columns];
+        let mut inverse_sums = [0.0f32; TILE_ROWS];
+        for (i, range) in keys.iter().enumerate() {
+            let (start, end) = (range.start - first_page * PAGE, range.end - first_page * PAGE);
+            let row_scores = &mut scores[i * columns + start..i * columns + end];
+            let (max, sum) = softmax_row(row_scores, self.heads.scale());
+            inverse_sums[i] = 1.0 / sum;
+            convert_row(row_scores, &mut weights[i * columns + start..i * columns + end]);
+            if let Some(log_sums) = log_sums {
+                let (row, head) = place(i);
+                // SAFETY: one tile writes the entry of a row and head.
+                unsafe { log_sums.get(row * heads + head, 1)[0] = max + sum.ln() };
+            }
+        }
+        let mut sums = vec![0.0f32; count * padded];
+        for page in first_page..last_page {
+            let values = &self.pages.values[self.pages.value_range(self.layer, span.pages[page] as usize, kv_head)];
+            let at = (page - first_page) * PAGE;
+            for (index, panel) in values.chunks_exact(PANEL * PAGE).enumerate() {
+                // SAFETY: the tile's sums are this task's own and hold `count` rows of `padded`.
+                unsafe {
+                    let to = sums.as_mut_ptr().add(index * PANEL);
+                    run_tile(kernel, count, PAGE, &weights[at..], columns, panel, to, padded, PANEL, page > first_page);
+                }
+            }
+        }
+        for i in 0..count {
+            let (row, head) = place(i);
+            let values = &mut sums[i * padded..i * padded + dim];
+            values.iter_mut().for_each(|value| *value *= inverse_sums[i]);
+            // SAFETY: one tile writes the part of a row and head.
+            convert_row(values, unsafe { out.get(row * width + head * dim, dim) });
+        }
+    }
+}

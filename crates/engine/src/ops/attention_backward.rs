@@ -1,0 +1,157 @@
+//! The gradient of attention, with the softmax's weights recomputed from their logarithmic sums (Dao et al., 2022).
+
+use crate::element::Element;
+use crate::gemm::{GemmElement, Output, Panels, Rows, gemm, pack_columns, pack_rows, transpose_into};
+use crate::isa::by_isa;
+use crate::ops::attention::{Heads, Span};
+use crate::ops::convert_row;
+use crate::ops::math::{add_scaled, dot, exp};
+use crate::pool::{Parts, Pool};
+
+/// Query rows of one block: its scores over a few hundred keys stay in the L2 cache.
+const BLOCK: usize = 64;
+
+/// What the forward pass kept: queries, outputs and logarithmic sums by row and head; keys and values by row and kv head.
+pub struct AttentionBackward<'a, E> {
+    pub heads: Heads,
+    pub window: Option<usize>,
+    pub spans: &'a [Span],
+    /// For each span, the row of every position from 0 to its end.
+    pub path_rows: &'a [Vec<u32>],
+    pub queries: &'a [E],
+    pub keys: &'a [E],
+    pub values: &'a [E],
+    pub out: &'a [E],
+    pub log_sums: &'a [f32],
+}
+
+by_isa! {
+    /// From scores and the weights' gradients to the weights and the scores' gradients, in place.
+    fn softmax_backward_row(scores: &mut [f32], d: &mut [f32], scale: f32, log_sum: f32, delta: f32) {
+        for (score, d) in scores.iter_mut().zip(d.iter_mut()) {
+            let weight = exp::<FMA>(*score * scale - log_sum);
+            *score = weight;
+            *d = weight * (*d - delta) * scale;
+        }
+    }
+}
+
+/// Gradients of the keys and values on the path of one span and kv head, [positions, head_dim] each.
+struct PathGradient {
+    keys: Vec<f32>,
+    values: Vec<f32>,
+}
+
+impl<E: GemmElement> AttentionBackward<'_, E> {
+    /// From the gradient of the output, [rows, heads * head_dim], those of queries (same shape), keys and values
+    /// ([rows, kv_heads * head_dim]), before RoPE is undone. `d_keys` and `d_values` are added to.
+    pub fn run(&self, pool: &Pool, d_out: &[f32], d_queries: &mut [f32], d_keys: &mut [f32], d_values: &mut [f32]) {
+        let Heads { kv_heads, dim, .. } = self.heads;
+        let tasks = self.spans.len() * kv_heads;
+        let d_queries = Parts::new(d_queries);
+        let mut paths: Vec<Option<PathGradient>> = (0..tasks).map(|_| None).collect();
+        let slots = Parts::new(&mut paths);
+        pool.run(tasks, &|task| {
+            let gradient = self.path(task / kv_heads, task % kv_heads, d_out, d_queries);
+            // SAFETY: each task has its own slot.
+            unsafe { slots.get(task, 1)[0] = Some(gradient) };
+        });
+        let width = kv_heads * dim;
+        let (d_keys, d_values) = (Parts::new(d_keys), Parts::new(d_values));
+        // A key that several spans see gets their gradients in the order of the spans.
+        pool.run(kv_heads, &|head| {
+            for (span, rows) in self.path_rows.iter().enumerate() {
+                let Some(path) = &paths[span * kv_heads + head] else { continue };
+                for (position, row) in rows.iter().enumerate() {
+                    let offset = *row as usize * width + head * dim;
+                    let range = position * dim..(position + 1) * dim;
+                    // SAFETY: each task has its own head of every row.
+                    unsafe {
+                        add_scaled(d_keys.get(offset, dim), &path.keys[range.clone()], 1.0);
+                        add_scaled(d_values.get(offset, dim), &path.values[range], 1.0);
+                    }
+                }
+            }
+        });
+    }
+
+    fn path(&self, span_index: usize, kv_head: usize, d_out: &[f32], d_queries: Parts<f32>) -> PathGradient {
+        let Heads { heads, kv_heads, dim } = self.heads;
+        let group = self.heads.group();
+        let alone = Pool::new(1);
+        let span = &self.spans[span_index];
+        let rows = &self.path_rows[span_index];
+        let positions = rows.len();
+        let gather = |source: &[E]| -> Vec<E> {
+            let at = |row: &u32| *row as usize * kv_heads * dim + kv_head * dim;
+            rows.iter().flat_map(|row| source[at(row)..at(row) + dim].iter().copied()).collect()
+        };
+        let (keys, values) = (gather(self.keys), gather(self.values));
+        let panels = |columns, reduction| Panels::<E>::zeros(columns, reduction);
+        let (mut keys_across, mut values_across, mut keys_down) =
+            (panels(positions, dim), panels(positions, dim), panels(dim, positions));
+        pack_rows(&alone, &keys, dim, dim, &mut keys_across);
+        pack_rows(&alone, &values, dim, dim, &mut values_across);
+        pack_columns(&alone, &keys, dim, positions, &mut keys_down);
+        let mut result = PathGradient { keys: vec![0.0; positions * dim], values: vec![0.0; positions * dim] };
+        let width = heads * dim;
+        let stride = dim.next_multiple_of(E::GROUP);
+        for head in kv_head * group..(kv_head + 1) * group {
+            for from in (0..span.rows).step_by(BLOCK) {
+                let count = (span.rows - from).min(BLOCK);
+                let row = |i: usize| span.first_row + from + i;
+                // Keys that no query of the block sees are left out.
+                let seen = (0..count).map(|i| span.keys(span.start + from + i, self.window).end).max().unwrap_or(0);
+                let columns = seen.next_multiple_of(E::GROUP);
+                let mut queries = vec![E::default(); count * stride];
+                let mut d_outputs = vec![E::default(); count * stride];
+                let mut deltas = vec![0.0f32; count];
+                for i in 0..count {
+                    let range = row(i) * width + head * dim..row(i) * width + (head + 1) * dim;
+                    queries[i * stride..i * stride + dim].copy_from_slice(&self.queries[range.clone()]);
+                    convert_row(&d_out[range.clone()], &mut d_outputs[i * stride..(i + 1) * stride]);
+                    let out: Vec<f32> = self.out[range.clone()].iter().map(|value| value.to_f32()).collect();
+                    deltas[i] = dot(&d_out[range], &out);
+                }
+                let a = |data| Rows { data, rows: count, stride };
+                let mut scores = vec![0.0f32; count * columns];
+                let mut d_scores = vec![0.0f32; count * columns];
+                let into = |data| Output { data, stride: columns, offset: 0 };
+                gemm(&alone, a(&queries), keys_across.view().with_columns(seen), into(&mut scores), false);
+                gemm(&alone, a(&d_outputs), values_across.view().with_columns(seen), into(&mut d_scores), false);
+                let mut weights = vec![E::default(); count * columns];
+                let mut d_rounded = vec![E::default(); count * columns];
+                for i in 0..count {
+                    let range = span.keys(span.start + from + i, self.window);
+                    let (low, high) = (i * columns + range.start, i * columns + range.end);
+                    let log_sum = self.log_sums[row(i) * heads + head];
+                    let (scores, d_scores) = (&mut scores[low..high], &mut d_scores[low..high]);
+                    softmax_backward_row(scores, d_scores, self.heads.scale(), log_sum, deltas[i]);
+                    convert_row(scores, &mut weights[low..high]);
+                    convert_row(d_scores, &mut d_rounded[low..high]);
+                }
+                let mut d_block = vec![0.0f32; count * dim];
+                let d_rows = Rows { data: &d_rounded, rows: count, stride: columns };
+                let keys_seen = keys_down.view().with_reduction(seen);
+                gemm(&alone, d_rows, keys_seen, Output { data: &mut d_block, stride: dim, offset: 0 }, false);
+                for i in 0..count {
+                    // SAFETY: one task writes the part of a row and head.
+                    let to = unsafe { d_queries.get(row(i) * width + head * dim, dim) };
+                    to.copy_from_slice(&d_block[i * dim..(i + 1) * dim]);
+                }
+                let depth = count.next_multiple_of(E::GROUP);
+                let mut transposed = vec![E::default(); seen * depth];
+                let mut down = panels(dim, count);
+                for (across, right, total) in
+                    [(&d_rounded, &queries, &mut result.keys), (&weights, &d_outputs, &mut result.values)]
+                {
+                    transpose_into(&alone, across, columns, count, seen, depth, &mut transposed);
+                    pack_columns(&alone, right, stride, count, &mut down);
+                    let left = Rows { data: &transposed, rows: seen, stride: depth };
+                    gemm(&alone, left, down.view(), Output { data: total, stride: dim, offset: 0 }, true);
+                }
+            }
+        }
+        result
+    }
+}

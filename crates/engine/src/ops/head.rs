@@ -1,0 +1,224 @@
+//! The language-model head fused with its log-softmax: logits exist for a few rows and columns at a time, never as an
+//! array of tokens x vocabulary.
+
+use crate::element::Element;
+use crate::gemm::{
+    GemmElement, Output, PANEL, Panels, PanelsView, Rows, TILE_ROWS, gemm, pack_columns, repack_transposed, run_tile,
+    transpose_into,
+};
+use crate::isa::by_isa;
+use crate::ops::math::{exp, max_of, sum_of};
+use crate::pool::{Parts, Pool};
+
+/// Vocabulary columns whose maximum and sum are taken together. Part of the definition of the result: sums run within a
+/// chunk, then over chunks in order.
+pub const CHUNK: usize = 512;
+
+/// Vocabulary columns of a pass of the backward product.
+const BACKWARD_COLUMNS: usize = 4 * CHUNK;
+
+/// Which logits are asked of each row, as offsets into `targets`: those of row `i` are `offsets[i]..offsets[i + 1]`.
+pub struct Queries<'a> {
+    pub offsets: &'a [usize],
+    pub targets: &'a [u32],
+}
+
+/// What the head says of each row and query.
+pub struct HeadOutputs {
+    /// Logarithm of the softmax's denominator of the tempered logits, [rows].
+    pub log_sums: Vec<f64>,
+    /// Entropy of the tempered distribution in nats, [rows].
+    pub entropies: Vec<f32>,
+    /// Log-probability of each target under the tempered distribution, [queries].
+    pub logprobs: Vec<f32>,
+}
+
+/// Maximum, sum of exp(x - max), sum of exp(x - max) * (x - max).
+#[derive(Clone, Copy, Default)]
+struct ChunkSums {
+    max: f32,
+    sum: f32,
+    weighted: f32,
+}
+
+by_isa! {
+    fn chunk_sums(logits: &mut [f32], inverse_temperature: f32) -> ChunkSums {
+        for logit in logits.iter_mut() {
+            *logit *= inverse_temperature;
+        }
+        let max = max_of(logits);
+        for logit in logits.iter_mut() {
+            *logit -= max;
+        }
+        let sum = sum_of(logits.len(), |i| exp::<FMA>(logits[i]));
+        let weighted = sum_of(logits.len(), |i| exp::<FMA>(logits[i]) * logits[i]);
+        ChunkSums { max, sum, weighted }
+    }
+}
+
+/// Log-softmax denominator and entropy from the sums of the chunks, in their order.
+fn combine(chunks: impl Iterator<Item = ChunkSums> + Clone) -> (f64, f32) {
+    let max = f64::from(chunks.clone().map(|chunk| chunk.max).fold(f32::NEG_INFINITY, f32::max));
+    let (mut sum, mut weighted) = (0.0, 0.0);
+    for chunk in chunks {
+        let shift = f64::from(chunk.max) - max;
+        let factor = shift.exp();
+        sum += factor * f64::from(chunk.sum);
+        weighted += factor * (f64::from(chunk.weighted) + shift * f64::from(chunk.sum));
+    }
+    (max + sum.ln(), (sum.ln() - weighted / sum) as f32)
+}
+
+/// Log-probability of one token from its logit: the one place where it is computed, for sampler and trainer.
+pub fn logprob(logit: f32, inverse_temperature: f32, log_sum: f64) -> f32 {
+    (f64::from(logit * inverse_temperature) - log_sum) as f32
+}
+
+/// Computes logits of 14 rows x 512 columns into `tile` (rows `CHUNK` apart).
+///
+/// `hidden` holds the rows; `chunk` the panels of the columns.
+fn logits_tile<E: GemmElement>(hidden: &[E], stride: usize, rows: usize, chunk: PanelsView<'_, E>, tile: &mut [f32]) {
+    let kernel = E::kernel();
+    for panel in 0..chunk.panels() {
+        // SAFETY: the tile has room for whole panels of every row.
+        unsafe {
+            let to = tile.as_mut_ptr().add(panel * PANEL);
+            run_tile(kernel, rows, chunk.reduction, hidden, stride, chunk.panel(panel), to, CHUNK, PANEL, false);
+        }
+    }
+}
+
+/// Runs the head over normalised hidden states [rows, stride]. `inverse_temperatures`: [rows]. Where `logits` is given,
+/// [rows, vocabulary], the logits before tempering are kept there: the sampler's few rows need them all.
+pub fn head_forward<E: GemmElement>(
+    pool: &Pool,
+    hidden: Rows<'_, E>,
+    head: &Panels<E>,
+    inverse_temperatures: &[f32],
+    queries: &Queries<'_>,
+    logits: Option<&mut [f32]>,
+) -> HeadOutputs {
+    let (rows, vocabulary) = (hidden.rows, head.columns);
+    let chunks = vocabulary.div_ceil(CHUNK);
+    let mut sums = vec![ChunkSums::default(); chunks * rows];
+    let mut asked = vec![0.0f32; queries.targets.len()];
+    let (sum_parts, asked_parts, kept) = (Parts::new(&mut sums), Parts::new(&mut asked), logits.map(Parts::new));
+    pool.run(chunks, &|index| {
+        let chunk = head.slice(index * CHUNK / PANEL, CHUNK / PANEL);
+        let columns = index * CHUNK..index * CHUNK + chunk.columns;
+        let mut tile = vec![0.0f32; TILE_ROWS * CHUNK];
+        for first in (0..rows).step_by(TILE_ROWS) {
+            let height = (rows - first).min(TILE_ROWS);
+            logits_tile(&hidden.data[first * hidden.stride..], hidden.stride, height, chunk, &mut tile);
+            for row in first..first + height {
+                let values = &mut tile[(row - first) * CHUNK..(row - first) * CHUNK + chunk.columns];
+                for query in queries.offsets[row]..queries.offsets[row + 1] {
+                    let target = queries.targets[query] as usize;
+                    if columns.contains(&target) {
+                        // SAFETY: a target lies in one chunk, so one task writes its entry.
+                        unsafe { asked_parts.get(query, 1)[0] = values[target - columns.start] };
+                    }
+                }
+                if let Some(kept) = kept {
+                    // SAFETY: each task has its own columns.
+                    unsafe { kept.get(row * vocabulary + columns.start, chunk.columns) }.copy_from_slice(values);
+                }
+                // SAFETY: each task has its own chunk.
+                unsafe { sum_parts.get(index * rows + row, 1)[0] = chunk_sums(values, inverse_temperatures[row]) };
+            }
+        }
+    });
+    let mut outputs =
+        HeadOutputs { log_sums: Vec::with_capacity(rows), entropies: Vec::with_capacity(rows), logprobs: asked };
+    for row in 0..rows {
+        let (log_sum, entropy) = combine((0..chunks).map(|chunk| sums[chunk * rows + row]));
+        for query in queries.offsets[row]..queries.offsets[row + 1] {
+            outputs.logprobs[query] = logprob(outputs.logprobs[query], inverse_temperatures[row], log_sum);
+        }
+        outputs.log_sums.push(log_sum);
+        outputs.entropies.push(entropy);
+    }
+    outputs
+}
+
+by_isa! {
+    /// From logits to the gradient in them, but for the targets' own terms:
+    /// `-t * (g p + e p (log p + H))` with t the inverse temperature.
+    fn logit_gradient(logits: &mut [f32], t: f32, log_sum: f32, g: f32, e: f32, entropy: f32) {
+        for logit in logits.iter_mut() {
+            let log_p = *logit * t - log_sum;
+            *logit = -t * exp::<FMA>(log_p) * (g + e * (log_p + entropy));
+        }
+    }
+}
+
+/// Gradients of the loss in what the head said.
+pub struct HeadGradients<'a> {
+    /// In each query's log-probability, [queries].
+    pub logprobs: &'a [f32],
+    /// In each row's entropy, [rows].
+    pub entropies: &'a [f32],
+}
+
+/// Adds the gradient in the hidden states to `d_hidden` [rows, hidden] and in the head's weight to `d_head`
+/// [vocabulary, hidden]. Logits are computed anew, 2048 columns at a time.
+#[allow(clippy::too_many_arguments)]
+pub fn head_backward<E: GemmElement>(
+    pool: &Pool,
+    hidden: Rows<'_, E>,
+    head: &Panels<E>,
+    inverse_temperatures: &[f32],
+    queries: &Queries<'_>,
+    outputs: &HeadOutputs,
+    gradients: &HeadGradients<'_>,
+    d_hidden: &mut [f32],
+    mut d_head: Option<&mut [f32]>,
+) {
+    let (rows, width) = (hidden.rows, d_hidden.len() / hidden.rows.max(1));
+    let depth = rows.next_multiple_of(E::GROUP);
+    let mut down = Panels::<E>::zeros(width, rows);
+    if d_head.is_some() {
+        pack_columns(pool, hidden.data, hidden.stride, rows, &mut down);
+    }
+    let mut d_logits = vec![E::default(); rows * BACKWARD_COLUMNS];
+    let mut transposed = vec![E::default(); if d_head.is_some() { BACKWARD_COLUMNS * depth } else { 0 }];
+    let mut across = Panels::<E>::zeros(width, BACKWARD_COLUMNS);
+    let row_sums: Vec<f32> =
+        (0..rows).map(|row| gradients.logprobs[queries.offsets[row]..queries.offsets[row + 1]].iter().sum()).collect();
+    for first in (0..head.columns).step_by(BACKWARD_COLUMNS) {
+        let part = head.slice(first / PANEL, BACKWARD_COLUMNS / PANEL);
+        let parts = Parts::new(&mut d_logits);
+        let (tiles, chunks) = (rows.div_ceil(TILE_ROWS), part.columns.div_ceil(CHUNK));
+        pool.run(tiles * chunks, &|task| {
+            let (row, column) = (task % tiles * TILE_ROWS, first + task / tiles * CHUNK);
+            let height = (rows - row).min(TILE_ROWS);
+            let chunk = head.slice(column / PANEL, CHUNK / PANEL);
+            let mut tile = vec![0.0f32; TILE_ROWS * CHUNK];
+            logits_tile(&hidden.data[row * hidden.stride..], hidden.stride, height, chunk, &mut tile);
+            for (row, values) in (row..row + height).zip(tile.chunks_exact_mut(CHUNK)) {
+                let values = &mut values[..chunk.columns];
+                let (t, log_sum) = (inverse_temperatures[row], outputs.log_sums[row] as f32);
+                logit_gradient(values, t, log_sum, row_sums[row], gradients.entropies[row], outputs.entropies[row]);
+                for query in queries.offsets[row]..queries.offsets[row + 1] {
+                    let target = queries.targets[query] as usize;
+                    if (column..column + chunk.columns).contains(&target) {
+                        values[target - column] += t * gradients.logprobs[query];
+                    }
+                }
+                // SAFETY: each task has its own rows and columns.
+                let to = unsafe { parts.get(row * BACKWARD_COLUMNS + column - first, chunk.columns.next_multiple_of(E::GROUP)) };
+                crate::ops::convert_row(values, to);
+            }
+        });
+        let d_rows = Rows { data: &d_logits, rows, stride: BACKWARD_COLUMNS };
+        across.reshape(width, part.columns);
+        repack_transposed(pool, part, &mut across);
+        gemm(pool, d_rows, across.view(), Output { data: d_hidden, stride: width, offset: 0 }, true);
+        if let Some(d_head) = d_head.as_deref_mut() {
+            transpose_into(pool, &d_logits, BACKWARD_COLUMNS, rows, part.columns, depth, &mut transposed);
+            let left = Rows { data: &transposed, rows: part.columns, stride: depth };
+            let offset = first * width;
+            gemm(pool, left, down.view(), Output { data: d_head, stride: width, offset }, true);
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What a transformer does between its matrix products, row by row. Rows never depend on their batch.
+
+pub mod attention;
+pub mod attention_backward;
+pub mod head;
+pub mod math;
+pub mod norm;
+pub mod rope;
+pub mod swiglu;
+
+use crate::element::Element;
+use crate::isa::by_isa;
+use crate::pool::{Parts, Pool};
+
+/// Elements of one task of a pass over memory.
+const STRIPE: usize = 16 << 10;
+
+by_isa! {
+    fn round_bf16(from: &[f32], to: &mut [crate::element::Bf16]) {
+        let _ = FMA;
+        for (to, from) in to.iter_mut().zip(from) {
+            *to = crate::element::Bf16::from_f32(*from);
+        }
+    }
+}
+
+/// Rounds a matrix [rows, columns] into rows `stride` apart.
+pub fn convert<E: Element>(pool: &Pool, from: &[f32], columns: usize, to: &mut [E], stride: usize) {
+    let rows = from.len() / columns;
+    let rows_of_task = (STRIPE / columns).max(1);
+    let parts = Parts::new(to);
+    pool.run(rows.div_ceil(rows_of_task), &|task| {
+        for row in task * rows_of_task..((task + 1) * rows_of_task).min(rows) {
+            // SAFETY: each task has its own rows.
+            let to = unsafe { parts.get(row * stride, stride) };
+            convert_row(&from[row * columns..(row + 1) * columns], to);
+        }
+    });
+}
+
+/// Rounds one row; what `to` has beyond it becomes zero.
+pub fn convert_row<E: Element>(from: &[f32], to: &mut [E]) {
+    let (values, padding) = to.split_at_mut(from.len());
+    if let Some(values) = as_bf16(values) {
+        round_bf16(from, values);
+    } else {
+        for (to, from) in values.iter_mut().zip(from) {
+            *to = E::from_f32(*from);
+        }
+    }
+    padding.fill(E::default());
+}
+
+fn as_bf16<E: Element>(values: &mut [E]) -> Option<&mut [crate::element::Bf16]> {
+    if std::any::TypeId::of::<E>() != std::any::TypeId::of::<crate::element::Bf16>() {
+        return None;
+    }
+    // SAFETY: the types are the same.
+    Some(unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), values.len()) })
+}
+
+/// Calls `work` for ranges of `0..rows`, several rows a task when rows are short.
+pub fn for_rows(pool: &Pool, rows: usize, columns: usize, work: &(dyn Fn(usize) + Sync)) {
+    let rows_of_task = (STRIPE / columns.max(1)).max(1);
+    pool.run(rows.div_ceil(rows_of_task), &|task| {
+        (task * rows_of_task..((task + 1) * rows_of_task).min(rows)).for_each(work);
+    });
+}

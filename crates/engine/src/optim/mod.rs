@@ -1,0 +1,136 @@
+//! Optimisers over a list of parameters: gradients are checked and clipped, applied, and cleared.
+
+mod adamw;
+mod muon;
+
+pub use adamw::AdamW;
+pub use muon::Muon;
+
+use crate::error::{Error, Result};
+use crate::ops::math::sum_of_squares;
+use crate::pool::{Parts, Pool};
+
+/// A named part of a parameter buffer: rows of a fused tensor, or a whole one.
+#[derive(Debug, Clone)]
+pub struct ParameterPart {
+    pub name: String,
+    pub buffer: usize,
+    pub offset: usize,
+    pub rows: usize,
+    pub columns: usize,
+    /// A weight matrix, which decays; norms, biases and heads of one row do not.
+    pub decays: bool,
+    /// A matrix between hidden layers, which Muon orthogonalises.
+    pub hidden: bool,
+}
+
+impl ParameterPart {
+    pub fn range(&self) -> std::ops::Range<usize> {
+        self.offset..self.offset + self.rows * self.columns
+    }
+}
+
+/// Values, gradients and optimiser state of everything that is trained, in f32.
+#[derive(Debug, Default)]
+pub struct Parameters {
+    pub parts: Vec<ParameterPart>,
+    pub values: Vec<Vec<f32>>,
+    pub gradients: Vec<Vec<f32>>,
+    /// First and second moments; empty until the first step.
+    pub first: Vec<Vec<f32>>,
+    pub second: Vec<Vec<f32>>,
+    /// Steps taken.
+    pub steps: u64,
+}
+
+/// Elements of a task.
+const STRIPE: usize = 1 << 16;
+
+/// An optimiser and its settings for one step.
+#[derive(Debug, Clone, Copy)]
+pub enum Optimizer {
+    AdamW(AdamW),
+    /// Muon on hidden matrices, AdamW on the rest.
+    Muon(Muon, AdamW),
+}
+
+impl Parameters {
+    pub fn new(parts: Vec<ParameterPart>, values: Vec<Vec<f32>>) -> Self {
+        Self { parts, values, ..Self::default() }
+    }
+
+    /// Allocates what a backward pass adds to, if that has not happened.
+    pub fn ensure_gradients(&mut self) {
+        if self.gradients.is_empty() {
+            self.gradients = self.values.iter().map(|values| vec![0.0; values.len()]).collect();
+        }
+    }
+
+    /// The norm of all gradients together; an error names the first parameter with a NaN or an infinity.
+    pub fn gradient_norm(&self, pool: &Pool) -> Result<f64> {
+        let mut total = 0.0;
+        for part in &self.parts {
+            let gradient = &self.gradients[part.buffer][part.range()];
+            let square = squares(pool, gradient);
+            if !square.is_finite() {
+                let at = gradient.iter().position(|value| !value.is_finite());
+                let what = at.map_or("too large to square".to_string(), |at| {
+                    format!("{} at row {}, column {}", gradient[at], at / part.columns, at % part.columns)
+                });
+                let hint = "no weight was changed; look for a loss or a learning rate that diverges";
+                return Err(Error::new(format!("the gradient of {} is {what}; {hint}", part.name)));
+            }
+            total += square;
+        }
+        Ok(total.sqrt())
+    }
+
+    /// Clips to `max_norm` (0: not at all), applies and clears. Gives back the norm before clipping. On an error nothing
+    /// has changed but the gradients, which are cleared.
+    pub fn step(&mut self, pool: &Pool, optimizer: Optimizer, max_norm: f64) -> Result<f64> {
+        if self.gradients.is_empty() {
+            return Err(Error::new("optimStep: there is no gradient; call forwardBackward first"));
+        }
+        let norm = match self.gradient_norm(pool) {
+            Ok(norm) => norm,
+            Err(error) => {
+                self.clear_gradients();
+                return Err(error);
+            }
+        };
+        let scale = if max_norm > 0.0 && norm > max_norm { (max_norm / norm) as f32 } else { 1.0 };
+        if self.first.is_empty() {
+            let zeros = || self.values.iter().map(|values| vec![0.0; values.len()]).collect();
+            (self.first, self.second) = (zeros(), zeros());
+        }
+        self.steps += 1;
+        for index in 0..self.parts.len() {
+            match optimizer {
+                Optimizer::Muon(muon, _) if self.parts[index].hidden => muon.apply(pool, self, index, scale),
+                Optimizer::AdamW(adamw) | Optimizer::Muon(_, adamw) => adamw.apply(pool, self, index, scale),
+            }
+        }
+        self.clear_gradients();
+        Ok(norm)
+    }
+
+    pub fn clear_gradients(&mut self) {
+        self.gradients.iter_mut().for_each(|gradient| gradient.fill(0.0));
+    }
+}
+
+/// Sum of squares, in stripes added up in order.
+fn squares(pool: &Pool, values: &[f32]) -> f64 {
+    let mut sums = vec![0.0f64; values.len().div_ceil(STRIPE)];
+    let count = sums.len();
+    let parts = Parts::new(&mut sums);
+    pool.run(count, &|index| {
+        let range = index * STRIPE..((index + 1) * STRIPE).min(values.len());
+        // SAFETY: each task has its own sum.
+        unsafe { parts.get(index, 1)[0] = sum_of_squares(&values[range]) };
+    });
+    sums.iter().sum()
+}
+
+#[cfg(test)]
+mod tests;
