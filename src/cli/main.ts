@@ -1,5 +1,8 @@
 #!/usr/bin/env node
-import { Command } from 'commander'
+import { doctorCommand } from './commands/doctor.ts'
+import { pullCommand } from './commands/pull.ts'
+import { createProgram, runProgram } from './program.ts'
 
-const program = new Command('whetstone').description('LLM post-training for TypeScript')
-await program.parseAsync()
+// A reader that has seen enough (`| head`) is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+await runProgram(createProgram([pullCommand(), doctorCommand()]), process.argv.slice(2))

@@ -19,9 +19,7 @@ fn guarded<T>(doing: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
             .map(String::as_str)
             .or_else(|| panic.downcast_ref::<&str>().copied())
             .unwrap_or("no message");
-        Err(failure(format!(
-            "{doing} failed inside the tokenizer: {said}"
-        )))
+        Err(failure(format!("{doing} failed inside the tokenizer: {said}")))
     })
 }
 
@@ -53,8 +51,8 @@ impl NativeTokenizer {
             // First as any JSON: on JSON cut short the tokenizers crate panics.
             serde_json::from_str::<serde_json::Value>(&json)
                 .map_err(|error| failure(format!("tokenizer.json is not valid: {error}")))?;
-            let mut inner = Tokenizer::from_str(&json)
-                .map_err(|error| failure(format!("tokenizer.json is not valid: {error}")))?;
+            let mut inner =
+                Tokenizer::from_str(&json).map_err(|error| failure(format!("tokenizer.json is not valid: {error}")))?;
             inner.with_padding(None);
             inner.with_truncation(None).map_err(failure)?;
             Ok(Self { inner })
@@ -64,20 +62,13 @@ impl NativeTokenizer {
     /// The tokenizer as the text of a `tokenizer.json`.
     #[napi]
     pub fn to_json(&self) -> Result<String> {
-        guarded("writing tokenizer.json", || {
-            self.inner.to_string(true).map_err(failure)
-        })
+        guarded("writing tokenizer.json", || self.inner.to_string(true).map_err(failure))
     }
 
     /// Token ids of `text`. `add_special` lets the post-processor add its tokens (beginning of text, say);
     /// `parse_special` reads the text of a special token as that token rather than as ordinary characters.
     #[napi]
-    pub fn encode(
-        &mut self,
-        text: String,
-        add_special: bool,
-        parse_special: bool,
-    ) -> Result<Int32Array> {
+    pub fn encode(&mut self, text: String, add_special: bool, parse_special: bool) -> Result<Int32Array> {
         guarded("encoding", || {
             self.inner.set_encode_special_tokens(!parse_special);
             let encoding = self.inner.encode_fast(text, add_special).map_err(failure)?;
@@ -92,15 +83,9 @@ impl NativeTokenizer {
             self.inner.set_encode_special_tokens(false);
             let encoding = self.inner.encode(text.as_str(), false).map_err(failure)?;
             let units = utf16_position_of_byte(&text);
-            let offsets: Vec<u32> = encoding
-                .get_offsets()
-                .iter()
-                .flat_map(|&(start, end)| [units[start], units[end]])
-                .collect();
-            Ok(EncodedText {
-                ids: signed(encoding.get_ids()).into(),
-                offsets: offsets.into(),
-            })
+            let offsets: Vec<u32> =
+                encoding.get_offsets().iter().flat_map(|&(start, end)| [units[start], units[end]]).collect();
+            Ok(EncodedText { ids: signed(encoding.get_ids()).into(), offsets: offsets.into() })
         })
     }
 
@@ -110,9 +95,7 @@ impl NativeTokenizer {
         guarded("decoding", || {
             let ids = ids
                 .iter()
-                .map(|&id| {
-                    u32::try_from(id).map_err(|_| failure(format!("token id {id} is negative")))
-                })
+                .map(|&id| u32::try_from(id).map_err(|_| failure(format!("token id {id} is negative"))))
                 .collect::<Result<Vec<u32>>>()?;
             self.inner.decode(&ids, skip_special).map_err(failure)
         })
@@ -121,11 +104,7 @@ impl NativeTokenizer {
     /// Ids in use, added tokens included: one more than the highest id.
     #[napi(getter)]
     pub fn vocabulary_size(&self) -> u32 {
-        self.inner
-            .get_vocab(true)
-            .into_values()
-            .max()
-            .map_or(0, |highest| highest + 1)
+        self.inner.get_vocab(true).into_values().max().map_or(0, |highest| highest + 1)
     }
 
     /// The id of a token written as in the vocabulary.
@@ -184,11 +163,8 @@ impl Task for TrainByteLevelBpe {
 
     fn compute(&mut self) -> Result<String> {
         guarded("training the tokenizer", || {
-            let special: Vec<AddedToken> = self
-                .special_tokens
-                .iter()
-                .map(|token| AddedToken::from(token.as_str(), true))
-                .collect();
+            let special: Vec<AddedToken> =
+                self.special_tokens.iter().map(|token| AddedToken::from(token.as_str(), true)).collect();
             let trainer = BpeTrainerBuilder::new()
                 .show_progress(false)
                 .vocab_size(self.vocabulary_size)
@@ -202,9 +178,7 @@ impl Task for TrainByteLevelBpe {
                 .with_pre_tokenizer(Some(byte_level))
                 .with_post_processor(Some(byte_level))
                 .with_decoder(Some(byte_level));
-            tokenizer
-                .train(&mut TrainerWrapper::from(trainer), self.texts.iter())
-                .map_err(failure)?;
+            tokenizer.train(&mut TrainerWrapper::from(trainer), self.texts.iter()).map_err(failure)?;
             tokenizer.to_string(true).map_err(failure)
         })
     }

@@ -1,0 +1,34 @@
+import type { Sequence, TokenOutputs } from '../engine/contract.ts'
+import type { Tokenizer } from '../text/index.ts'
+
+/** What the commands ask of a model. */
+interface CommandModel {
+  readonly info: { readonly vocabularySize: number }
+  readonly tokenizer: Tokenizer
+  forward(sequences: Sequence[], options: { entropy: boolean; temperature: number }): Promise<TokenOutputs[]>
+  sample(request: {
+    prompt: Int32Array
+    n: number
+    maxTokens: number
+    temperature: number
+    topK: number
+    topP: number
+    minP: number
+    seed: number
+    stopTokens: number[]
+    stopStrings: string[]
+  }): Promise<
+    {
+      text: string
+      promptTokens: Int32Array
+      tokens: Int32Array
+      logprobs: Float32Array
+      stopReason: 'stop' | 'length' | 'aborted'
+    }[]
+  >
+}
+
+export type LoadModel = (
+  name: string,
+  options: { precision: 'f32' | 'bf16'; threads?: number },
+) => Promise<CommandModel>

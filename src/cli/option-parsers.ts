@@ -1,0 +1,41 @@
+import { InvalidArgumentError } from 'commander'
+
+interface Range {
+  minimum: number
+  maximum?: number
+  /** Whether the minimum itself is refused. */
+  above?: boolean
+}
+
+/** A commander parser of an integer in a range, both ends included. */
+export function integer({ minimum, maximum = Number.MAX_SAFE_INTEGER }: Range): (text: string) => number {
+  return (text) => {
+    const value = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN
+    if (value >= minimum && value <= maximum) return value
+    throw new InvalidArgumentError(`It must be an integer ${rangeText(minimum, maximum)}.`)
+  }
+}
+
+/** A commander parser of a number in a range. */
+export function number({
+  minimum,
+  maximum = Number.MAX_VALUE,
+  above = false,
+}: Range): (text: string) => number {
+  return (text) => {
+    const value = text.trim() === '' ? Number.NaN : Number(text)
+    if (value <= maximum && (above ? value > minimum : value >= minimum)) return value
+    throw new InvalidArgumentError(
+      `It must be a number ${above ? `above ${minimum}` : rangeText(minimum, maximum)}.`,
+    )
+  }
+}
+
+/** A commander parser that collects the values of an option given several times. */
+export function collect(text: string, before: string[] = []): string[] {
+  return [...before, text]
+}
+
+function rangeText(minimum: number, maximum: number): string {
+  return maximum >= Number.MAX_SAFE_INTEGER ? `from ${minimum}` : `from ${minimum} to ${maximum}`
+}
