@@ -62,7 +62,7 @@ export function booleanOption(fallback: boolean, description: string): OptionSpe
     values: 'true | false',
     fallback,
     description,
-    refuse: (value) => (typeof value === 'boolean' ? null : `must be true or false, got ${show(value)}`),
+    refuse: (value) => (typeof value === 'boolean' ? null : `must be true | false, got ${show(value)}`),
   }
 }
 

@@ -40,7 +40,9 @@ describe('golden vectors of the peers', () => {
   })
 
   it('an unknown algorithm, an expected value that is not computed and an unread option are failures', () => {
-    expect(checkGoldenFile({ ...read('grpo.json'), algorithm: 'gspo' }).failures).toEqual(['unknown algorithm "gspo"'])
+    expect(checkGoldenFile({ ...read('grpo.json'), algorithm: 'gspo' }).failures).toEqual([
+      'unknown algorithm "gspo"',
+    ])
     const file = read('rloo.json')
     file.cases[0].expected.wisdom = 1
     file.cases[1].config.temperature = 0.5
