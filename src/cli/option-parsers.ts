@@ -39,3 +39,8 @@ export function collect(text: string, before: string[] = []): string[] {
 function rangeText(minimum: number, maximum: number): string {
   return maximum >= Number.MAX_SAFE_INTEGER ? `from ${minimum}` : `from ${minimum} to ${maximum}`
 }
+
+/** A commander parser of a list separated by commas, each item by its own parser. */
+export function list<T>(parse: (text: string) => T): (text: string) => T[] {
+  return (text) => text.split(',').map(parse)
+}

@@ -1,5 +1,6 @@
 import type { Task } from '../data/tasks/task.ts'
 import type { Limits, TestRequest, Verdict, VerdictReason } from '../sandbox/types.ts'
+import { mapInFlight } from './map-in-flight.ts'
 
 /** Why a sample passed or not: the sandbox's reasons, and `no-answer` for a message without code. */
 export type JudgedReason = VerdictReason | 'no-answer'
@@ -30,17 +31,11 @@ export async function judgeAttempts(
   attempts: Attempt[],
   options: JudgeOptions = {},
 ): Promise<Judged[]> {
-  const judged: Judged[] = new Array(attempts.length)
-  let next = 0
-  async function work(): Promise<void> {
-    while (next < attempts.length) {
-      const index = next++
-      judged[index] = await judge(sandbox, attempts[index]!, options.limits)
-      options.onJudged?.(judged[index])
-    }
-  }
-  await Promise.all(Array.from({ length: Math.min(inFlight, attempts.length) }, work))
-  return judged
+  return mapInFlight(attempts, inFlight, async (attempt) => {
+    const judged = await judge(sandbox, attempt, options.limits)
+    options.onJudged?.(judged)
+    return judged
+  })
 }
 
 async function judge(

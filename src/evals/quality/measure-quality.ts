@@ -21,7 +21,7 @@ export interface CodeQuality {
 }
 
 /** Larger source is no answer to a task, and its tree would take gigabytes. */
-const largestSource = 2 ** 20
+export const largestSource = 2 ** 20
 
 /** Measures the quality of source. Throws a RangeError for source of more than 1 MiB. */
 export async function measureQuality(source: string, language: Language): Promise<CodeQuality> {
