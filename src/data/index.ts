@@ -1,1 +1,7 @@
-export {}
+export { DataError } from './data-error.ts'
+export type { Split } from './generator/chain.ts'
+export { type GenerateOptions, generateTasks } from './generator/generate-tasks.ts'
+export { type JsonLine, readJsonLines, writeJsonLines } from './json-lines.ts'
+export { loadTasks, type TaskSet } from './tasks/load-tasks.ts'
+export { readTasks, writeTasks } from './tasks/read-tasks.ts'
+export type { Task } from './tasks/task.ts'
