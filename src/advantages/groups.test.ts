@@ -29,6 +29,9 @@ describe.each(Object.entries(estimators))('%s', (_, advantages) => {
     expect(advantages([0.1, 0.1, 0.1], [0, 0, 0])).toEqual([0, 0, 0])
     expect(0.1 + 0.1 + 0.1).not.toBe(0.3)
   })
+  it('a group without spread gets 0 also when epsilon is 0', () => {
+    expect([...groupNormalised({ epsilon: 0 }, [2, 2], [0, 0])]).toEqual([0, 0])
+  })
   it('groups may be interleaved', () => {
     const [a, b, c, d] = advantages([1, 0, 3, 0], [7, 2, 7, 2])
     expect(b).toBeCloseTo(0, 12)

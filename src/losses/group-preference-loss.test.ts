@@ -64,6 +64,18 @@ describe('metrics of group preferences', () => {
   })
 })
 
+describe('gdpo-listwise', () => {
+  it('stays finite when policy and reference are far apart', () => {
+    const far = group([1, 0], [9000, -9000])
+    const result = algorithm('gdpo-listwise').build({ beta: 1 }, { groups: 1 })(far.example, far.outputs)
+    expect(result.loss).toBe(0)
+    const wrong = group([0, 1], [9000, -9000])
+    expect(
+      algorithm('gdpo-listwise').build({ beta: 1 }, { groups: 1 })(wrong.example, wrong.outputs).loss,
+    ).toBe(18000)
+  })
+})
+
 describe('preferencePairs', () => {
   it('pairs every winner with every loser beyond the margin, ties with nobody', () => {
     expect(preferencePairs([1, 0, 1])).toEqual([

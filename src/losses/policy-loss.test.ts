@@ -125,6 +125,18 @@ describe('metrics of a policy loss', () => {
   })
 })
 
+describe('dual clip', () => {
+  it('leaves tokens of positive advantage alone', () => {
+    const loss = algorithm('ppo').build({ clipHigh: 0.5, dualClip: 1.1 }, totals)
+    const gradient = (advantage: number) => {
+      const at = outputs(-0.8, -1, -0.8)
+      return loss(example({ advantages: [advantage] }), at).gradients[0]!.logprobs[0]!
+    }
+    expect(gradient(1)).toBeCloseTo(-Math.exp(0.2) / 2, 12)
+    expect(gradient(-1)).toBe(0)
+  })
+})
+
 describe('parts of the loss', () => {
   it('importance weights multiply the policy term, not the KL term and not the denominator', () => {
     const batch = example({ referenceLogprobs: [Float64Array.of(-2, -1, -3)] })

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { OptionSpecs } from './options.ts'
 import { algorithm, registry } from './registry.ts'
 
 describe('registry', () => {
@@ -13,6 +14,33 @@ describe('registry', () => {
         .split(' ')
         .sort(),
     )
+  })
+
+  it('defaults are those of the papers', () => {
+    const defaults = (id: keyof typeof registry) => {
+      const entry = registry[id]
+      const specs = 'options' in entry ? Object.entries(entry.options as OptionSpecs) : []
+      return Object.fromEntries(specs.map(([name, { fallback }]) => [name, fallback]))
+    }
+    expect(defaults('ppo')).toMatchObject({
+      clipLow: 0.2,
+      clipHigh: 0.2,
+      dualClip: null,
+      aggregation: 'token-mean',
+    })
+    expect(defaults('grpo')).toMatchObject({
+      clipLow: 0.2,
+      clipHigh: 0.2,
+      aggregation: 'sequence-mean-token-mean',
+    })
+    expect(defaults('grpo')).toMatchObject({ klCoefficient: 0, klEstimator: 'k3', dualClip: null })
+    expect(defaults('dapo')).toMatchObject({ clipLow: 0.2, clipHigh: 0.28, aggregation: 'token-mean' })
+    expect(defaults('reinforce-plus-plus')).toMatchObject({ klEstimator: 'k2', aggregation: 'token-mean' })
+    expect(defaults('gspo-sequence')).toEqual({ form: 'sequence', clipLow: 3e-4, clipHigh: 4e-4 })
+    expect(defaults('dpo')).toEqual({ beta: 0.1, labelSmoothing: 0, lengthNormalised: false })
+    expect(defaults('sft')).toMatchObject({ aggregation: 'token-mean' })
+    expect(defaults('is-token-truncate')).toEqual({ lower: null, upper: 2 })
+    expect(defaults('is-token-mask')).toEqual({ lower: 0.5, upper: 2 })
   })
 
   it('refuses bare gspo, listing its meanings and their sources', () => {
