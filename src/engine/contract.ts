@@ -4,7 +4,10 @@ export type FloatArray = Float32Array | Float64Array
 /** One row: at position i the model has seen input[0..i] and is asked about target[i]. Shapes: [T]. */
 export interface Sequence {
   input: Int32Array
+  /** Token ids; -1 asks nothing at that position, and its outputs are 0. */
   target: Int32Array
+  /** What positions see: what comes before (the default), everything, or a prefix of n tokens whole and then what comes before. */
+  attention?: 'causal' | 'bidirectional' | { prefix: number }
 }
 
 /** Aligned with `target`. Natural logarithms, in nats. Shapes: [T]. */

@@ -104,7 +104,7 @@ impl NativeTokenizer {
     /// Ids in use, added tokens included: one more than the highest id.
     #[napi(getter)]
     pub fn vocabulary_size(&self) -> u32 {
-        self.inner.get_vocab(true).into_values().max().map_or(0, |highest| highest + 1)
+        self.inner.get_vocab(true).into_values().max().map_or(0, |highest| highest.saturating_add(1))
     }
 
     /// The id of a token written as in the vocabulary.

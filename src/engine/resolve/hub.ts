@@ -100,6 +100,8 @@ async function fetchModel(model: HubModel, directory: string, options: HubOption
     done[entry.path] = id
     await writeFileAtomically(join(directory, COMPLETE), `${JSON.stringify(done, null, 2)}\n`)
   }
+  if (!(await isComplete(directory, model)))
+    throw new ResolveError(`hf:${model.repository} lacks weights that its model.safetensors.index.json names`)
 }
 
 async function listing(
@@ -167,8 +169,12 @@ async function isComplete(directory: string, model: HubModel): Promise<boolean> 
 }
 
 function shardsOf(index: string): string[] {
-  const shards: unknown[] = Object.values(JSON.parse(index).weight_map ?? {})
-  return [...new Set(shards.map(String))]
+  try {
+    return [...new Set(Object.values(JSON.parse(index).weight_map ?? {}).map(String))]
+  } catch {
+    // Opening the checkpoint says what is wrong with it.
+    return []
+  }
 }
 
 function watchedFetch(...signals: (AbortSignal | undefined)[]): typeof fetch {

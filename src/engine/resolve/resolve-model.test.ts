@@ -189,6 +189,20 @@ describe('a hub model', () => {
     await expect(resolve('hf:lab/tiny/other.gguf')).rejects.toThrow('has no other.gguf; it has tiny.gguf')
   })
 
+  it('in shards comes with all of them, and is refused where one is missing', async () => {
+    const shards = ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors']
+    const index = { weight_map: { a: shards[0], b: shards[1] } }
+    hub.files.delete('model.safetensors')
+    hub.files.set('model.safetensors.index.json', { content: Buffer.from(JSON.stringify(index)), lfs: false })
+    hub.files.set(shards[0] as string, { content: Buffer.from('one'), lfs: true })
+    await expect(resolve('hf:lab/tiny')).rejects.toThrow(
+      'lacks weights that its model.safetensors.index.json names',
+    )
+    hub.files.set(shards[1] as string, { content: Buffer.from('two'), lfs: true })
+    const { path } = await resolve('hf:lab/tiny')
+    expect(await readFile(join(path, shards[1] as string), 'utf8')).toBe('two')
+  })
+
   it('that does not exist, or whose name is none, is refused by name', async () => {
     await expect(resolve('hf:lab/none')).rejects.toThrow(/lab\/none.*no such model or revision/)
     for (const name of ['hf:', 'hf:lab', 'hf:../..', 'hf:a/b/c/d', 'hf:lab/tiny/x.bin'])

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::gemm::{GemmElement, Panels, pack_rows};
-use crate::model::layout::{Layout, Place};
+use crate::model::layout::{Layout, Place, VALUE_HEAD};
 use crate::ops::rope::RopeTable;
 use crate::pool::Pool;
 
@@ -40,6 +40,19 @@ impl<E: GemmElement> Weights<E> {
         }
         let rope = RopeTable::new(&layout.config.rope_inverse_frequencies(), layout.config.max_position);
         Ok(Self { layout, rope: Arc::new(rope), tensors })
+    }
+
+    /// The same weights under a layout that has a scalar head besides.
+    pub fn with_layout(
+        &self,
+        pool: &Pool,
+        layout: &Arc<Layout>,
+        mut read: impl FnMut(&Place) -> Result<Vec<f32>>,
+    ) -> Result<Self> {
+        let mut tensors = self.tensors.clone();
+        let place = layout.find(VALUE_HEAD)?;
+        tensors[place.tensor] = Arc::new(pack(pool, layout, place.tensor, read(place)?));
+        Ok(Self { layout: Arc::clone(layout), rope: Arc::clone(&self.rope), tensors })
     }
 
     pub fn matrix(&self, tensor: usize) -> &Panels<E> {

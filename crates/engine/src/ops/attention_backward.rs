@@ -1,6 +1,5 @@
 //! The gradient of attention, with the softmax's weights recomputed from their logarithmic sums (Dao et al., 2022).
 
-use crate::element::Element;
 use crate::gemm::{GemmElement, Output, Panels, Rows, gemm, pack_columns, pack_rows, transpose_into};
 use crate::isa::by_isa;
 use crate::ops::attention::{Heads, Span};

@@ -1,7 +1,6 @@
 //! The language-model head fused with its log-softmax: logits exist for a few rows and columns at a time, never as an
 //! array of tokens x vocabulary.
 
-use crate::element::Element;
 use crate::gemm::{
     GemmElement, Output, PANEL, Panels, PanelsView, Rows, TILE_ROWS, gemm, pack_columns, repack_transposed, run_tile,
     transpose_into,

@@ -1,0 +1,179 @@
+import type { Tokenizer } from '../text/index.ts'
+import type { Example, Loss, Sequence, TokenOutputs } from './contract.ts'
+
+export interface ModelInfo {
+  /** `llama`, `mistral`, `qwen2`, `qwen3`. */
+  architecture: string
+  /** Elements of all parameters, an adapter's included. */
+  parameters: number
+  /** Elements that are trained; 0 for a frozen model. */
+  trainedParameters: number
+  /** Tokens that the model's head knows; the tokenizer may use fewer. */
+  vocabularySize: number
+  /** Most tokens of a sequence. */
+  context: number
+  layers: number
+  hiddenSize: number
+  precision: Precision
+  /** SHA-256 of the weights' files, where the model came from files. */
+  digest?: string
+  /** The checkpoint's config.json. */
+  config: Record<string, unknown>
+}
+
+export type Precision = 'f32' | 'bf16'
+
+export interface ForwardOptions {
+  entropy?: boolean
+  /** Values of the scalar head; the model must have one. */
+  values?: boolean
+  /** What logits are divided by, above 0. Default 1. */
+  temperature?: number
+  /** Compute common beginnings of causal sequences once. Default true; the results are the same. */
+  sharePrefixes?: boolean
+}
+
+export interface SampleRequest {
+  /** Token ids, at least one. */
+  prompt: Int32Array | readonly number[]
+  /** Samples to draw. Default 1. */
+  n?: number
+  /** Most tokens of a sample. Default 256. */
+  maxTokens?: number
+  /** 0 takes the most likely token. Default 1. */
+  temperature?: number
+  /** Draw among this many most likely tokens; 0: all. Default 0. */
+  topK?: number
+  /** Draw among the most likely tokens with this much probability together, above 0, at most 1. Default 1. */
+  topP?: number
+  /** Draw among tokens with at least this share of the most likely one's probability, 0 to 1. Default 0. */
+  minP?: number
+  /** Integer from 0; the same seed gives the same tokens whatever else is in flight. Default 0. */
+  seed?: number
+  /** Number of the first sample: `n: 4` from 0 draws what two requests of 2 from 0 and from 2 draw. Default 0. */
+  firstSample?: number
+  /** Tokens that end a sample; they are its last token but not of its text. Default: the tokenizer's ends of text. */
+  stopTokens?: readonly number[]
+  /** Texts that end a sample; its text ends before them. */
+  stopStrings?: readonly string[]
+  /** Added to the logits of tokens before tempering; changes the draw, not the recorded log-probabilities. */
+  logitBias?: Readonly<Record<number, number>>
+  /** How many of the most likely tokens to report at each position. Default 0. */
+  topLogprobs?: number
+  /** Hears each token as it is drawn. */
+  onToken?: (token: { sample: number; token: number; logprob: number; text: string }) => void
+  /** Ends the samples where they are: they come back with stopReason `aborted`. */
+  signal?: AbortSignal
+}
+
+export interface Sample {
+  text: string
+  promptTokens: Int32Array
+  /** The drawn tokens, a stop token included. */
+  tokens: Int32Array
+  /** Log-probability of each token, in nats, under the tempered distribution before truncation and bias. */
+  logprobs: Float32Array
+  /** At each position the most likely tokens with their log-probabilities, where asked for. */
+  topLogprobs?: { token: number; logprob: number }[][]
+  stopReason: 'stop' | 'length' | 'aborted'
+}
+
+export interface LoraConfig {
+  /** Rank of the update, at least 1. */
+  rank: number
+  /** The update is multiplied by alpha / rank. Default: the rank. */
+  alpha?: number
+  /** Last parts of module names. Default: all seven of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj. */
+  targetModules?: readonly string[]
+  /** For A's starting values; B starts at 0. Default 0. */
+  seed?: number
+}
+
+export type TrainingMethod = { full: true } | { lora: LoraConfig }
+
+interface ClippedStep {
+  /** Above 0. */
+  learningRate: number
+  /** Gradients are scaled down to this norm; 0: never. Default 1. */
+  maxGradientNorm?: number
+}
+
+export interface AdamWStep extends ClippedStep {
+  kind?: 'adamw'
+  /** Default 0.9. */
+  beta1?: number
+  /** Default 0.999. */
+  beta2?: number
+  /** Default 1e-8. */
+  epsilon?: number
+  /** Of matrices only. Default 0. */
+  weightDecay?: number
+}
+
+export interface MuonStep extends ClippedStep {
+  kind: 'muon'
+  /** Default 0.95. */
+  momentum?: number
+  weightDecay?: number
+  /** AdamW's settings for embeddings, head, norms and biases. */
+  adamw: Omit<AdamWStep, 'kind' | 'maxGradientNorm'>
+}
+
+export interface BatchReport {
+  /** Sum of the examples' losses. */
+  loss: number
+  /** Sums over the examples; names that end in Min or Max are minima and maxima. */
+  metrics: Record<string, number>
+  tokens: number
+  microBatches: number
+}
+
+export interface StepReport {
+  /** Of all gradients together, before clipping. */
+  gradientNorm: number
+}
+
+export interface TrainingOptions extends Omit<ForwardOptions, 'sharePrefixes'> {
+  sharePrefixes?: boolean
+  /** Keep only each layer's input and compute the rest again: a third more time, a fraction of the memory. Default: where one
+   *  example would not fit otherwise. */
+  recompute?: boolean
+}
+
+export interface Model {
+  readonly info: ModelInfo
+  readonly tokenizer: Tokenizer
+  forward(sequences: readonly Sequence[], options?: ForwardOptions): Promise<TokenOutputs[]>
+  sample(request: SampleRequest): Promise<Sample[]>
+  /** A copy to train: all weights, or an adapter on these; with a scalar head where `head` is 'value'. */
+  trainable(method: TrainingMethod, head?: 'value'): Promise<TrainableModel>
+  /** Values of a parameter by its checkpoint name, row-major. */
+  parameter(name: string): Promise<Float32Array>
+  parameterNames(): Promise<string[]>
+  /** A number that changes with the weights. */
+  version(): Promise<number>
+  /** Writes a Hugging Face checkpoint with the tokenizer; of a model with an adapter, the adapter in PEFT's form. */
+  saveWeights(directory: string, options?: { dtype?: 'f32' | 'bf16' }): Promise<void>
+}
+
+export interface TrainableModel extends Model {
+  /** Runs the examples forward, calls the loss of each, and goes back; adds to the gradients. */
+  forwardBackward<E extends Example>(
+    examples: readonly E[],
+    loss: Loss<E>,
+    options?: TrainingOptions,
+  ): Promise<BatchReport>
+  /** The gradient so far of a trained parameter, by its checkpoint name. */
+  gradient(name: string): Promise<Float32Array>
+  setParameter(name: string, values: Float32Array): Promise<void>
+  /** Clips, applies and clears. A gradient with a NaN or an infinity is an error and changes no weight. */
+  optimStep(step: AdamWStep | MuonStep): Promise<StepReport>
+  zeroGradients(): Promise<void>
+  /** The model as it is now, frozen. */
+  snapshot(): Promise<Model>
+  /** Weights and optimiser, exactly. */
+  saveState(directory: string): Promise<void>
+  loadState(directory: string): Promise<void>
+  /** Reads a PEFT adapter of the same rank and modules. */
+  loadAdapter(directory: string): Promise<void>
+}
