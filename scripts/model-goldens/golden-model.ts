@@ -14,7 +14,7 @@ export interface GoldenModel {
   }): Promise<{ tokens: Int32Array }[]>
   trainable(method: { full: true }): Promise<{
     forwardBackward<E extends Example>(examples: E[], loss: Loss<E>): Promise<unknown>
-    gradient(parameter: string): Float32Array
+    gradient(parameter: string): Promise<Float32Array>
   }>
 }
 

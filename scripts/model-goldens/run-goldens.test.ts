@@ -43,7 +43,7 @@ function knowing(
             .map((example, row) => loss(example, [{ logprobs: get(`sequence.${row}.logprobs`) }]).loss)
             .reduce((a, b) => a + b, 0)
         },
-        gradient: (name) =>
+        gradient: async (name) =>
           Math.abs((weighted ?? 0) - 2.692246437072754) < 1e-3 ? get(`grad.${name}`) : new Float32Array(),
       }),
     }

@@ -15,6 +15,7 @@ export {
   saveTokenizerFolder,
   type TokenizerSource,
 } from './load-tokenizer.ts'
+export { missingTokenizer } from './missing-tokenizer.ts'
 export { TextError } from './text-error.ts'
 export type { DecodeOptions, EncodeOptions, Tokenizer } from './tokenizer.ts'
 export { type TokenizerTraining, trainTokenizer } from './train-tokenizer.ts'

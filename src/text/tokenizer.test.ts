@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadTokenizer, loadTokenizerFolder, saveTokenizerFolder } from './load-tokenizer.ts'
+import { missingTokenizer } from './missing-tokenizer.ts'
 import type { Tokenizer } from './tokenizer.ts'
 import { trainTokenizer } from './train-tokenizer.ts'
 
@@ -147,5 +148,56 @@ describe('a tokenizer folder', () => {
       expect(() => loadTokenizer({ tokenizerJson: json.slice(0, length) })).toThrow(
         'tokenizer.json is not valid',
       )
+  })
+})
+
+describe('a damaged tokenizer.json', () => {
+  it('loads and works or is an error, never more', () => {
+    const json = Buffer.from(tokenizer.toJson())
+    let state = 1
+    const random = (below: number) => {
+      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+      return Math.floor((state / 2 ** 32) * below)
+    }
+    let loaded = 0
+    for (let round = 0; round < 300; round++) {
+      const damaged = Buffer.from(json)
+      for (let change = 0; change <= random(3); change++)
+        damaged[random(damaged.length)] = 0x20 + random(0x5f)
+      try {
+        const survivor = loadTokenizer({ tokenizerJson: damaged.toString() })
+        survivor.decode(survivor.encode('the cat sat 日本 <|end|>'))
+        loaded++
+      } catch (error) {
+        expect(error).toBeInstanceOf(Error)
+      }
+    }
+    expect(loaded).toBeGreaterThan(0)
+    expect(loaded).toBeLessThan(300)
+  })
+
+  it.each([
+    [
+      'an id beyond 32 bits',
+      (data: { model: { vocab: Record<string, number> } }) => (data.model.vocab.a = 2 ** 40),
+    ],
+    [
+      'a merge of tokens it lacks',
+      (data: { model: { merges: string[][] } }) => (data.model.merges[0] = ['no', 'such']),
+    ],
+    ['an unknown model', (data: { model: { type: string } }) => (data.model.type = 'Oracle')],
+  ])('is refused for %s', (_, damage) => {
+    const data = JSON.parse(tokenizer.toJson())
+    damage(data)
+    expect(() => loadTokenizer({ tokenizerJson: JSON.stringify(data) })).toThrow(/tokenizer/)
+  })
+})
+
+describe('the tokenizer of a checkpoint that has none', () => {
+  it('says so when text is asked of it', () => {
+    const missing = missingTokenizer('a/folder')
+    expect(() => missing.encode('x')).toThrow('a/folder has no tokenizer.json')
+    expect(() => missing.decode([1])).toThrow('a/folder has no tokenizer.json')
+    expect(missing.stopTokenIds).toEqual([])
   })
 })

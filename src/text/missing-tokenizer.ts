@@ -1,0 +1,27 @@
+import { TextError } from './text-error.ts'
+import type { Tokenizer } from './tokenizer.ts'
+
+/** Stands in for the tokenizer of a checkpoint that has none: token ids work, anything about text is an error saying so. */
+export function missingTokenizer(checkpoint: string): Tokenizer {
+  const refuse = (): never => {
+    throw new TextError(`${checkpoint} has no tokenizer.json, so it can be used with token ids only`)
+  }
+  return {
+    vocabularySize: 0,
+    bosToken: undefined,
+    eosToken: undefined,
+    bosTokenId: undefined,
+    eosTokenId: undefined,
+    specialTokenIds: [],
+    stopTokenIds: [],
+    chatTemplate: undefined,
+    addsPrefixSpace: false,
+    encode: refuse,
+    encodeWithOffsets: refuse,
+    decode: (tokens) => (tokens.length === 0 ? '' : refuse()),
+    decoder: refuse,
+    tokenToId: refuse,
+    idToToken: refuse,
+    toJson: refuse,
+  }
+}
