@@ -1,0 +1,233 @@
+"""One run, in a process of its own: starts the program (and the judge), enforces deadline and output, reports."""
+import json
+import os
+import select
+import signal
+import struct
+import time
+
+import judge
+import program
+import rpc
+
+
+def kill_all():
+    """Kill and reap every process of the sandbox but this one and process 1."""
+    try:
+        os.kill(-1, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    while True:
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return
+
+
+def start_judge(hidden_bytes, identity, limits):
+    """The judge reads its part of standard input itself, so that no other process ever holds the tests."""
+    verdict_read, verdict_write = os.pipe()
+    to_judge, from_solution = os.pipe()
+    to_solution, from_judge = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            hidden = json.loads(rpc.read_exactly(0, hidden_bytes))
+            null = os.open("/dev/null", os.O_RDWR)
+            program.redirect({0: null, 1: null, 2: null, 3: verdict_write, 4: to_judge, 5: from_judge})
+            os.write(3, b"r")
+            program.become(identity)
+            program.open_standard_streams()
+            program.limit({**limits, "processes": 1}, 64)
+            answer = judge.judge(rpc.PipeTransport(4, 5), hidden)
+            rpc.write_all(3, json.dumps(answer).encode())
+        finally:
+            os._exit(0)
+    for descriptor in (verdict_write, to_judge, from_judge):
+        os.close(descriptor)
+    os.read(verdict_read, 1)
+    return verdict_read, {program.RPC_READ_FD: to_solution, program.RPC_WRITE_FD: from_solution}
+
+
+def start_program(payload, limits, identity, extra, own_processes):
+    stdin = os.memfd_create("stdin")
+    rpc.write_all(stdin, payload.get("stdin", "").encode("utf-8", "surrogatepass"))
+    os.lseek(stdin, 0, os.SEEK_SET)
+    pipes = {number: os.pipe() for number in (1, 2, program.STATUS_FD)}
+    pid = os.fork()
+    if pid == 0:
+        descriptors = {0: stdin, **{number: ends[1] for number, ends in pipes.items()}, **extra}
+        program.start(payload, limits, identity, descriptors, own_processes)
+    for descriptor in (stdin, *(ends[1] for ends in pipes.values()), *extra.values()):
+        os.close(descriptor)
+    return pid, {number: ends[0] for number, ends in pipes.items()}
+
+
+def watch(pid, pipes, deadline, limits, verdict_fd):
+    """Collect output until the program or the judge ends, the deadline passes or a pipe overflows."""
+    collected = {name: bytearray() for name in (*pipes, "verdict")}
+    ended = os.pidfd_open(pid)
+    by_descriptor = {descriptor: name for name, descriptor in pipes.items()}
+    if verdict_fd is not None:
+        by_descriptor[verdict_fd] = "verdict"
+    poll = select.poll()
+    for descriptor in (*by_descriptor, *([ended] if verdict_fd is None else [])):
+        poll.register(descriptor, select.POLLIN)
+    stopped = None
+    finished = False
+    while by_descriptor and not (finished and verdict_fd is not None):
+        left = deadline - time.monotonic()
+        if left <= 0 and stopped is None and not finished:
+            stopped = "timeout"
+            kill_all_but_report(pid)
+        for descriptor, _ in poll.poll(max(0, left) * 1000 if stopped is None and not finished else None):
+            if descriptor == ended:
+                poll.unregister(ended)
+                finished = True
+                kill_all_but_report(pid)
+                continue
+            name = by_descriptor[descriptor]
+            chunk = os.read(descriptor, 1 << 16)
+            if not chunk:
+                poll.unregister(descriptor)
+                del by_descriptor[descriptor]
+                finished = finished or name == "verdict"
+                continue
+            cap = limits["outputBytes"] if name in (1, 2) else rpc.MAX_FRAME_BYTES
+            room = cap - len(collected[name])
+            collected[name] += chunk[:room]
+            if len(chunk) > room and verdict_fd is None and stopped is None:
+                stopped = "output"
+                kill_all_but_report(pid)
+        if stopped and verdict_fd is not None:
+            break
+    return stopped, collected
+
+
+def kill_all_but_report(pid):
+    """Kill everything without reaping, so that the program's own exit status can still be read."""
+    try:
+        os.kill(-1, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def wait_status(pid, seconds):
+    """(exit status, signal) of the program, or (None, None) when it still runs."""
+    end = time.monotonic() + seconds
+    while True:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return (os.WEXITSTATUS(status), None) if os.WIFEXITED(status) else (None, os.WTERMSIG(status))
+        if time.monotonic() > end:
+            return None, None
+        time.sleep(0.001)
+
+
+def last_line(text):
+    lines = text.strip().splitlines()
+    return lines[-1][:500] if lines else ""
+
+
+def explain(stopped, exit_status, signal_number, out_of_memory, stderr, limits):
+    """(stopped, reason) in the words of the contract."""
+    if stopped == "timeout" or signal_number == signal.SIGXCPU:
+        return "timeout", "still running after %d ms" % limits["milliseconds"]
+    if stopped == "output":
+        return "output", "more than %d bytes of output" % limits["outputBytes"]
+    if out_of_memory:
+        return "memory", "out of memory: the cap is %d bytes" % limits["memoryBytes"]
+    if signal_number is not None:
+        return "killed", "killed by %s" % signal.Signals(signal_number).name
+    if exit_status:
+        return "exception", last_line(stderr) or "exit status %d" % exit_status
+    return "ok", ""
+
+
+def judged(answer, stopped, exit_status, signal_number, out_of_memory, stderr, limits):
+    """The verdict of a test run. A solution that ended before the judge did was no honest one if it ended with 0."""
+    if stopped is None and answer and answer["reason"] != "disconnected":
+        return answer
+    reason, message = explain(stopped, exit_status, signal_number, out_of_memory, stderr, limits)
+    if reason == "ok":
+        reason, message = "tampered", "the solution ended its process before the tests were done"
+    return {"passed": False, "reason": reason, "message": message}
+
+
+def run(header, identities, write_frame):
+    """Never returns. Exits with 0 only when the result was written."""
+    limits = header["limits"]
+    verdict_fd, extra = None, {}
+    if header["hidden"]:
+        verdict_fd, extra = start_judge(header["hidden"], identities.get("judge"), limits)
+    payload = json.loads(rpc.read_exactly(0, header["payload"]))
+    # With an identity of its own the program counts alone against its process cap; else beside these here.
+    own_processes = 0 if "solution" in identities else (3 if header["hidden"] else 2)
+    started = time.monotonic()
+    pid, pipes = start_program(payload, limits, identities.get("solution"), extra, own_processes)
+    stopped, collected = watch(pid, pipes, started + limits["milliseconds"] / 1000, limits, verdict_fd)
+    milliseconds = (time.monotonic() - started) * 1000
+    answer = parse(collected["verdict"]) if verdict_fd is not None else None
+    grace = 1 if stopped is None and answer and answer["reason"] == "disconnected" else 0
+    status, signal_number = wait_status(pid, grace if verdict_fd is not None else 10)
+    stdout, stderr = (collected[number].decode("utf-8", "replace") for number in (1, 2))
+    facts = (stopped, status, signal_number, bool(collected[program.STATUS_FD]), stderr, limits)
+    result = {"stdout": stdout, "stderr": stderr, "milliseconds": milliseconds}
+    if verdict_fd is not None:
+        result["verdict"] = judged(answer, *facts)
+    else:
+        result["exit"] = status if stopped is None else None
+        result["stopped"], result["reason"] = explain(*facts)
+        if payload.get("collectFiles"):
+            kill_all()
+            result["files"], result["leftOut"] = collect_files(identities.get("solution"), limits["fileBytes"])
+    write_frame({"result": result})
+    os._exit(0)
+
+
+def parse(data):
+    try:
+        return json.loads(data)
+    except ValueError:
+        return None
+
+
+def collect_files(identity, cap):
+    """The regular files of the workspace, read as the user that wrote them; links are never followed."""
+    read_end, write_end = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            program.become(identity)
+            rpc.write_all(write_end, json.dumps(read_workspace(cap)).encode())
+        finally:
+            os._exit(0)
+    os.close(write_end)
+    chunks = []
+    while chunk := os.read(read_end, 1 << 20):
+        chunks.append(chunk)
+    os.waitpid(pid, 0)
+    return parse(b"".join(chunks)) or ({}, ["the workspace could not be read"])
+
+
+def read_workspace(cap):
+    import base64
+    files, left_out, total = {}, [], 0
+    for folder, _, names in os.walk("/workspace", followlinks=False):
+        for name in names:
+            path = os.path.relpath(os.path.join(folder, name), "/workspace")
+            try:
+                path.encode("utf-8")
+                descriptor = os.open(os.path.join("/workspace", path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            except (OSError, UnicodeEncodeError):
+                left_out.append(path.encode("utf-8", "replace").decode())
+                continue
+            with open(descriptor, "rb") as file:
+                status = os.fstat(descriptor)
+                if status.st_mode & 0o170000 != 0o100000 or total + status.st_size > cap:
+                    left_out.append(path)
+                    continue
+                content = file.read(cap - total)
+            total += len(content)
+            files[path] = base64.b64encode(content).decode()
+    return files, left_out

@@ -1,0 +1,104 @@
+"""A warm interpreter inside bubblewrap: forks a clean process tree for each run.
+
+As process 1 of its PID namespace it reads one header a run, forks a runner and waits. It never holds a run's sources,
+tests or output, so nothing can leak from its memory into the next run. After each run it kills whatever is left and
+empties the workspace; when it cannot, it exits, and the whole sandbox is replaced.
+
+Header: {"hidden": bytes, "payload": bytes, "limits": {...}}, followed by that many bytes of each. "hidden" goes to
+the judge alone. Frames are 4 bytes of big-endian length and JSON, on standard input and output.
+"""
+import ctypes
+import gc
+import json
+import os
+import shutil
+import stat
+import struct
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import judge  # noqa: E402  (loaded before the fork, with its own imports)
+import program  # noqa: E402
+import rpc  # noqa: E402
+import runner  # noqa: E402
+
+sys.path.pop(0)
+
+# What solutions import most, loaded once here instead of once a run.
+for _name in ("array", "bisect", "cmath", "collections", "copy", "dataclasses", "datetime", "decimal", "enum",
+              "fractions", "functools", "hashlib", "heapq", "io", "itertools", "json", "math", "operator", "random",
+              "re", "statistics", "string", "textwrap", "time", "typing"):
+    __import__(_name)
+
+WRITABLE = ("/workspace", "/tmp")
+PR_SET_DUMPABLE = 4
+
+
+def write_frame(message):
+    data = json.dumps(message).encode()
+    rpc.write_all(1, struct.pack(">I", len(data)) + data)
+
+
+def unlock(folder):
+    os.chmod(folder, 0o700)
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=False):
+            unlock(entry.path)
+
+
+def empty(folder):
+    if os.stat(folder).st_uid == os.getuid():
+        os.chmod(folder, 0o1777)
+    for name in os.listdir(folder):
+        path = os.path.join(folder, name)
+        if stat.S_ISDIR(os.lstat(path).st_mode):
+            unlock(path)
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)
+
+
+def is_clean(folder):
+    return stat.S_IMODE(os.stat(folder).st_mode) == 0o1777 and not os.listdir(folder)
+
+
+def clean(identity):
+    """Empty the writable folders as the user that filled them."""
+    if all(is_clean(folder) for folder in WRITABLE):
+        return True
+    pid = os.fork()
+    if pid == 0:
+        try:
+            program.become(identity)
+            for folder in WRITABLE:
+                empty(folder)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return os.waitpid(pid, 0)[1] == 0
+
+
+def main():
+    identities = json.loads(sys.argv[1])
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    os.umask(0o022)
+    gc.collect()
+    gc.freeze()
+    write_frame({"ready": True})
+    while True:
+        try:
+            (length,) = struct.unpack(">I", rpc.read_exactly(0, 4))
+            header = json.loads(rpc.read_exactly(0, length))
+        except rpc.Disconnected:
+            return
+        pid = os.fork()
+        if pid == 0:
+            runner.run(header, identities, write_frame)
+        status = os.waitpid(pid, 0)[1]
+        runner.kill_all()
+        if status != 0 or not clean(identities.get("solution")):
+            sys.exit(1)
+        write_frame({"ready": True})
+
+
+main()

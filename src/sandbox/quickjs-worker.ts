@@ -1,0 +1,186 @@
+/** The thread that runs QuickJS. The main thread ends it when it does not answer; nothing is shared between runs. */
+import { parentPort } from 'node:worker_threads'
+import { newQuickJSWASMModule } from 'quickjs-emscripten'
+import {
+  createEngine,
+  type Engine,
+  type EngineOptions,
+  type Thrown,
+  toJavaScript,
+} from './quickjs-runtime.ts'
+import type { Language, Limits, RunResult, Verdict } from './types.ts'
+
+export interface JavaScriptJob {
+  language: Language
+  limits: Limits
+  source: string
+  files: Record<string, string>
+  stdin: string
+  args: string[]
+  collectFiles: boolean
+  /** Present in a test run. */
+  hidden?: { tests: string; entryPoint: string; helpers: string }
+}
+
+const encoder = new TextEncoder()
+const module = await newQuickJSWASMModule()
+
+parentPort!.on('message', (job: JavaScriptJob) => {
+  parentPort!.postMessage(job.hidden ? test(job, job.hidden) : run(job))
+})
+parentPort!.postMessage('ready')
+
+function optionsOf(job: JavaScriptJob, started: number): EngineOptions {
+  return {
+    memoryBytes: job.limits.memoryBytes,
+    outputBytes: job.limits.outputBytes,
+    stopOnOverflow: !job.hidden,
+    deadline: started + job.limits.milliseconds,
+    files: new Map(Object.entries(job.files)),
+    fileBytes: job.limits.fileBytes,
+    stdin: job.stdin,
+    args: job.args,
+    ask: () => {
+      throw new Error('there is nobody to ask')
+    },
+    foreign: () => {},
+  }
+}
+
+function isOutOfMemory(error: Thrown): boolean {
+  return error.name === 'InternalError' && error.message === 'out of memory'
+}
+
+function run(job: JavaScriptJob): RunResult {
+  const started = performance.now()
+  const options = optionsOf(job, started)
+  let engine: Engine | undefined
+  let error: Thrown | undefined
+  try {
+    const source = toJavaScript(job.language, job.source)
+    engine = createEngine(module, options)
+    error = engine.evaluate(source, 'main.js')
+  } catch (problem) {
+    error = { name: (problem as Error).name, message: (problem as Error).message, stack: '' }
+  }
+  const result: RunResult = {
+    exit: error ? 1 : 0,
+    stdout: engine?.output.stdout ?? '',
+    stderr: engine?.output.stderr ?? '',
+    milliseconds: performance.now() - started,
+    stopped: 'ok',
+  }
+  if (engine?.output.overflowed) {
+    Object.assign(result, stop('output', `more than ${job.limits.outputBytes} bytes of output`))
+  } else if (performance.now() > options.deadline) {
+    Object.assign(result, stop('timeout', `still running after ${job.limits.milliseconds} ms`))
+  } else if (error && isOutOfMemory(error)) {
+    result.stopped = 'memory'
+    result.reason = `out of memory: the cap is ${job.limits.memoryBytes} bytes`
+  } else if (error) {
+    result.stopped = 'exception'
+    result.reason = headline(error)
+    result.stderr += `${headline(error)}\n${error.stack}`
+  }
+  if (job.collectFiles) {
+    result.files = Object.fromEntries([...options.files].map(([path, text]) => [path, encoder.encode(text)]))
+  }
+  engine?.dispose()
+  return result
+}
+
+function stop(stopped: RunResult['stopped'], reason: string): Partial<RunResult> {
+  return { stopped, reason, exit: null }
+}
+
+function headline(error: Thrown): string {
+  return error.name ? `${error.name}: ${error.message}` : `uncaught ${error.message}`
+}
+
+/**
+ * The solution in one runtime, the judge in another. The tests and what they expect never enter the solution's, and
+ * the verdict is decided in the judge's.
+ */
+function test(job: JavaScriptJob, hidden: NonNullable<JavaScriptJob['hidden']>): Verdict {
+  const started = performance.now()
+  const options = optionsOf(job, started)
+  const seen = { outOfMemory: false, foreign: false }
+  const engines: Engine[] = []
+  const relay = (target: () => Engine) => (text: string) => {
+    const engine = target()
+    const served = engine.call('serve', text)
+    if ('error' in served) {
+      seen.outOfMemory ||= isOutOfMemory(served.error)
+      throw new Error(served.error.message)
+    }
+    engine.settle()
+    const answer = engine.call('answer')
+    if ('error' in answer) {
+      seen.outOfMemory ||= isOutOfMemory(answer.error)
+      throw new Error(answer.error.message)
+    }
+    return answer.value
+  }
+  const finish = (reason: Verdict['reason'], message = ''): Verdict => {
+    const output = engines[0]?.output
+    const late = performance.now() > options.deadline
+    const final = late ? 'timeout' : reason
+    return {
+      passed: final === 'passed',
+      reason: final,
+      message: late ? `still running after ${job.limits.milliseconds} ms` : message.slice(0, 500),
+      stdout: output?.stdout ?? '',
+      stderr: output?.stderr ?? '',
+      milliseconds: performance.now() - started,
+    }
+  }
+  try {
+    const solution = createEngine(module, { ...options, ask: relay(() => engines[1]!) })
+    engines.push(solution)
+    const judge = createEngine(module, {
+      ...options,
+      ask: relay(() => solution),
+      foreign: () => {
+        seen.foreign = true
+      },
+    })
+    engines.push(judge)
+    const loaded = solution.evaluate(
+      withEntry(toJavaScript(job.language, job.source), hidden.entryPoint),
+      'solution.js',
+    )
+    if (loaded) return finish(isOutOfMemory(loaded) ? 'memory' : 'exception', headline(loaded))
+    judge.call('installAssert')
+    const helpers = hidden.helpers && judge.evaluate(toJavaScript(job.language, hidden.helpers), 'helpers.js')
+    if (helpers) return finish('failed', `the helpers: ${headline(helpers)}`)
+    const bound = judge.call('bindEntry', hidden.entryPoint)
+    if ('error' in bound) return finish('exception', headline(bound.error))
+    const check = `if (typeof check === 'function') await check(candidate);`
+    const error = judge.evaluate(`${toJavaScript(job.language, hidden.tests)}\n;${check}`, 'tests.js')
+    if (error) {
+      if (seen.outOfMemory || isOutOfMemory(error)) return finish('memory', 'out of memory')
+      return finish(
+        error.name === 'AssertionError' || !seen.foreign ? 'failed' : 'exception',
+        headline(error),
+      )
+    }
+    const replaced = solution.call('replaced')
+    if ('error' in replaced || replaced.value !== '') {
+      return finish(
+        'tampered',
+        `the solution replaced builtins: ${'value' in replaced ? replaced.value : 'unknown'}`,
+      )
+    }
+    return finish('passed')
+  } catch (problem) {
+    return finish(seen.outOfMemory ? 'memory' : 'exception', (problem as Error).message)
+  } finally {
+    for (const engine of engines.reverse()) engine.dispose()
+  }
+}
+
+/** A module's entry point is no global; this makes it reachable without asking the solution to export it. */
+function withEntry(source: string, entryPoint: string): string {
+  if (!/^\s*(import|export)\b/m.test(source) && !/\bawait\b/.test(source)) return source
+  return `${source}\n;if (typeof ${entryPoint} !== 'undefined') globalThis.${entryPoint} = ${entryPoint};`
+}
