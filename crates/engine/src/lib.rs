@@ -10,3 +10,4 @@ pub mod ops;
 pub mod model;
 pub mod optim;
 pub mod sample;
+pub mod weights;

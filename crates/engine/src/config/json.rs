@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::config::{Family, Fields, ModelConfig, RopeScaling};
+use crate::config::{Family, Fields, MAX_LAYERS, ModelConfig, RopeScaling};
 use crate::error::{Error, Result};
 
 /// Model types and the class whose checkpoints have the parameters that `ModelConfig::parameters` lists.
@@ -24,7 +24,7 @@ impl Family {
     }
 }
 
-pub(crate) fn family_of_model_type(model_type: &str) -> Option<Family> {
+fn family_of_model_type(model_type: &str) -> Option<Family> {
     FAMILIES.iter().find(|(name, _, _)| *name == model_type).map(|(_, _, family)| *family)
 }
 
@@ -142,7 +142,7 @@ fn read_head_dim(fields: &Fields, family: Family, hidden_size: usize, num_heads:
     if family == Family::Qwen3 {
         return Ok(128);
     }
-    if num_heads == 0 || hidden_size % num_heads != 0 {
+    if num_heads == 0 || !hidden_size.is_multiple_of(num_heads) {
         let problem = format!("({hidden_size}) is no multiple of num_attention_heads ({num_heads}), and head_dim is missing");
         return Err(fields.error("hidden_size", &problem));
     }
@@ -190,7 +190,6 @@ fn read_rope(fields: &Fields) -> Result<(f64, RopeScaling)> {
 /// The window of each layer. Mistral has one for all; Qwen has one from layer `max_window_layers` on, or as
 /// `layer_types` says; Llama has none.
 fn read_windows(fields: &Fields, family: Family, layers: usize) -> Result<Vec<Option<usize>>> {
-    let layers = layers.min(super::MAX_COUNT);
     let declared = fields.count("sliding_window")?;
     let window = match family {
         Family::Llama if declared.is_some() => {
@@ -210,7 +209,8 @@ fn read_windows(fields: &Fields, family: Family, layers: usize) -> Result<Vec<Op
         _ => 0,
     };
     let Some(types) = fields.list("layer_types")? else {
-        return Ok((0..layers).map(|layer| window.filter(|_| layer >= first)).collect());
+        // A count above the most is refused once all fields are read; nothing of its size is built before.
+        return Ok((0..layers.min(MAX_LAYERS)).map(|layer| window.filter(|_| layer >= first)).collect());
     };
     if types.len() != layers {
         return Err(fields.error("layer_types", &format!("has {} entries for {layers} layers", types.len())));

@@ -7,6 +7,9 @@ use crate::error::{Error, Result};
 /// Largest of any count in a configuration.
 pub(crate) const MAX_COUNT: usize = 1 << 24;
 
+/// Most layers.
+pub(crate) const MAX_LAYERS: usize = 1 << 12;
+
 /// Largest number of parameters: a trillion, 4 TB in f32.
 const MAX_PARAMETERS: u128 = 1 << 40;
 
@@ -18,7 +21,7 @@ impl ModelConfig {
             ("vocab_size", self.vocab_size, MAX_COUNT),
             ("hidden_size", self.hidden_size, 1 << 20),
             ("intermediate_size", self.intermediate_size, 1 << 22),
-            ("num_hidden_layers", self.num_layers, 1 << 12),
+            ("num_hidden_layers", self.num_layers, MAX_LAYERS),
             ("num_attention_heads", self.num_heads, 1 << 14),
             ("num_key_value_heads", self.num_kv_heads, 1 << 14),
             ("head_dim", self.head_dim, 1 << 14),
@@ -29,11 +32,11 @@ impl ModelConfig {
                 return fail(format!("{field} is {count}; it must be 1 to {most}"));
             }
         }
-        if self.num_heads % self.num_kv_heads != 0 {
+        if !self.num_heads.is_multiple_of(self.num_kv_heads) {
             let (heads, groups) = (self.num_heads, self.num_kv_heads);
             return fail(format!("num_attention_heads ({heads}) must be a multiple of num_key_value_heads ({groups})"));
         }
-        if self.head_dim % 2 != 0 {
+        if !self.head_dim.is_multiple_of(2) {
             return fail(format!("head_dim is {}; it must be even, for rotary positions turn pairs", self.head_dim));
         }
         let (total, most) = (self.parameter_count(), MAX_PARAMETERS);

@@ -12,8 +12,7 @@ mod tests;
 use std::f64::consts::PI;
 
 pub(crate) use fields::Fields;
-pub(crate) use json::family_of_model_type;
-pub(crate) use limits::MAX_COUNT;
+pub(crate) use limits::{MAX_COUNT, MAX_LAYERS};
 
 /// A family of decoder-only models. All share pre-norm blocks of grouped-query attention and SwiGLU; they differ in
 /// biases, in the norm of queries and keys, and in sliding windows.
