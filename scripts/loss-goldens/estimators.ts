@@ -17,7 +17,7 @@ import {
 import { klEstimators } from '../../src/losses/kl-estimators.ts'
 import { adaptKlCoefficient, klInReward, softOverlongPenalty } from '../../src/rewards/index.ts'
 import { type Adapter, options, sequencesOf } from './golden-case.ts'
-import { policyBatch } from './policy.ts'
+import { givenAdvantages, policyBatch } from './policy.ts'
 
 export const gaeAdapter: Adapter = ({ inputs, config, rows }) => {
   const [rewards, values] = [rows('rewards'), rows('values')]
@@ -75,7 +75,7 @@ export const truncatedImportanceSampling: Adapter = (golden) => {
   const given = options(config, ['clipLow', 'clipHigh', 'dualClip', 'aggregation', 'constant'])
   if (!inputs.advantages) return computed
   const loss = algorithm('ppo').build(given, tokenTotals(inputs.mask))
-  return { ...policyBatch(golden, golden.rows('advantages'), loss, weights), ...computed }
+  return { ...policyBatch(golden, givenAdvantages(golden), loss, weights), ...computed }
 }
 
 export const klInRewardAdapter: Adapter = ({ inputs, config, rows }) => ({

@@ -7,6 +7,7 @@ import {
   type PureLoss,
   tokenTotals,
 } from '../../src/losses/index.ts'
+import { sequenceLogRatio } from '../../src/losses/sequence-log-ratio.ts'
 import { type Adapter, type Computed, type GoldenCase, options, sequencesOf } from './golden-case.ts'
 
 const clipNames = ['clipLow', 'clipHigh'] as const
@@ -47,11 +48,16 @@ function groupAdvantages({ config, inputs }: GoldenCase): Float64Array {
   return groupNormalised(options(config, ['normalise', 'epsilon']), inputs.rewards, inputs.groups)
 }
 
+/** Advantages of the case as they are: one number a sequence, or one a token. */
+export function givenAdvantages({ inputs, rows }: GoldenCase): (number | FloatArray)[] {
+  return typeof inputs.advantages?.[0] === 'number' ? inputs.advantages : rows('advantages')
+}
+
 export const ppoClip: Adapter = (golden) => {
   const given = options(golden.config, [...clipNames, 'dualClip', ...aggregationNames])
   return policyBatch(
     golden,
-    golden.rows('advantages'),
+    givenAdvantages(golden),
     algorithm('ppo').build(given, tokenTotals(golden.inputs.mask)),
   )
 }
@@ -61,7 +67,7 @@ const groupRelative =
   (golden) => {
     const advantages = groupAdvantages(golden)
     const totals = tokenTotals(golden.inputs.mask)
-    const names = [...clipNames, 'klCoefficient', 'klEstimator', ...aggregationNames]
+    const names = [...clipNames, 'klCoefficient', 'klEstimator', ...aggregationNames] as const
     const loss = algorithm(id).build(options(golden.config, names), totals)
     return { ...policyBatch(golden, [...advantages], loss), advantages }
   }
@@ -82,6 +88,11 @@ export const dapo: Adapter = (golden) => {
   const keep = inputs.groups.map((_: number, i: number) => i).filter(trains) as number[]
   const pick = <T>(rows: ArrayLike<T>) => keep.map((i) => rows[i]!)
   const advantages = groupAdvantages(golden).map((a, i) => (trains(i) ? a : 0))
+  const given = options(config, [...clipNames, 'dualClip'])
+  if (keep.length === 0) {
+    const gradient = golden.rows('logprobs').map((row) => new Float64Array(row.length))
+    return { loss: 0, gradient, advantages, keptGroups: kept }
+  }
   const totals = tokenTotals(pick(inputs.mask))
   const globalTotals = { ...totals, tokens: config.globalTokens ?? totals.tokens }
   const subset: GoldenCase = {
@@ -89,27 +100,28 @@ export const dapo: Adapter = (golden) => {
     inputs: { ...inputs, mask: pick(inputs.mask) },
     rows: (name) => pick(golden.rows(name)),
   }
-  const given = options(config, [...clipNames, 'dualClip'])
   const trained = policyBatch(subset, pick(advantages), algorithm('dapo').build(given, globalTotals))
   // Metrics are shares of the batch at hand, also where the divisor of the loss counts an accumulated one.
   const local = policyBatch(subset, pick(advantages), algorithm('dapo').build(given, totals))
-  const gradient = golden.rows('logprobs').map((row, i) => (trains(i) ? null : new Float64Array(row.length)))
+  const gradient = golden.rows('logprobs').map((row): FloatArray => new Float64Array(row.length))
   keep.forEach((i, k) => {
-    gradient[i] = (trained.gradient as Float64Array[])[k]!
+    gradient[i] = (trained.gradient as FloatArray[])[k]!
   })
   return { ...local, loss: trained.loss, gradient, advantages, keptGroups: kept }
 }
 
 export const gspoSequence: Adapter = (golden) => {
   const { inputs, config } = golden
-  const perToken = inputs.advantages !== undefined
-  const advantages = perToken ? golden.rows('advantages') : [...groupAdvantages(golden)]
-  const given = options(config, ['form', ...clipNames])
-  const loss = algorithm('gspo-sequence').build(given, tokenTotals(inputs.mask))
+  const given = inputs.advantages !== undefined
+  const advantages = given ? givenAdvantages(golden) : [...groupAdvantages(golden)]
+  const loss = algorithm('gspo-sequence').build(
+    options(config, ['form', ...clipNames]),
+    tokenTotals(inputs.mask),
+  )
   return {
     ...policyBatch(golden, advantages, loss),
     sequenceRatios: sequenceRatios(golden, advantages, loss),
-    ...(!perToken && { advantages }),
+    ...(!given && { advantages }),
   }
 }
 
@@ -120,14 +132,7 @@ export const rloo: Adapter = (golden) => {
   const reference = beta > 0 ? golden.rows('refLogprobs') : null
   const shapedRewards = inputs.rewards.map((reward: number, s: number) => {
     if (!old || !reference) return reward
-    return (
-      reward -
-      beta *
-        old[s]!.reduce(
-          (sum: number, lo: number, t: number) => sum + inputs.mask[s][t] * (lo - reference[s]![t]!),
-          0,
-        )
-    )
+    return reward - beta * sequenceLogRatio('rloo', s, old[s]!, reference[s], inputs.mask[s]).h
   })
   const advantages = leaveOneOut(shapedRewards, inputs.groups)
   const loss = algorithm('rloo').build(options(config, ['form', ...clipNames]), tokenTotals(inputs.mask))

@@ -69,9 +69,7 @@ function groupPreference(
   const outputs = groups.map((members) => members.map((i) => ({ logprobs: logprobs[i]! })))
   const counted = examples.filter(({ scores }) => signal(scores)).length
   const gradient: (ArrayLike<number> | undefined)[] = logprobs.map((row) => new Float64Array(row.length))
-  const h = logprobs.map((row, i) =>
-    row.reduce((sum: number, l: number, t: number) => sum + inputs.mask[i][t] * (l - reference[i]![t]!), 0),
-  )
+  const h = logprobs.map((row, i) => sequenceLogRatio('h', i, row, reference[i], inputs.mask[i]).h)
   if (counted === 0) return { h, gradient, loss: 0, groupLosses: examples.map(() => null) }
   const result = batchLoss(build(counted), examples, outputs)
   groups.flat().forEach((i, k) => {
@@ -86,8 +84,6 @@ function groupPreference(
     ),
   }
 }
-
-const hasSpread = (scores: number[]) => scores.some((score) => score !== scores[0])
 
 export const gspoPairs: Adapter = (golden) => {
   const { inputs, config } = golden
@@ -113,26 +109,32 @@ export const gspoPairs: Adapter = (golden) => {
   return { ...computed, pairs }
 }
 
+/** Scores minus their group's mean, in the order of the sequences. */
+function centredByGroup(scores: number[], groups: number[]): number[] {
+  const result = [...scores]
+  for (const members of groupIndices(groups)) {
+    const own = centred(Float64Array.from(members, (i) => scores[i]!))
+    members.forEach((i, k) => {
+      result[i] = own[k]!
+    })
+  }
+  return result
+}
+
 export const gdpoContrast: Adapter = (golden) => {
   const { inputs, config } = golden
-  const centredScores = [...inputs.scores] as number[]
-  for (const members of groupIndices(inputs.groups)) {
-    const scores: number[] = members.map((i) => inputs.scores[i])
-    const mean = scores.reduce((sum, score) => sum + score, 0) / scores.length
-    for (const i of members) centredScores[i] = hasSpread(scores) ? inputs.scores[i] - mean : 0
+  const given = options(config, ['beta'])
+  const build = (groups: number) => algorithm('gdpo-contrast').build(given, { groups })
+  return {
+    ...groupPreference(golden, hasSpread, build),
+    centredScores: centredByGroup(inputs.scores, inputs.groups),
   }
-  const build = (groups: number) => algorithm('gdpo-contrast').build(options(config, ['beta']), { groups })
-  return { ...groupPreference(golden, hasSpread, build), centredScores }
 }
 
 export const gdpoListwise: Adapter = (golden) => {
   const { inputs, config } = golden
-  const winners = inputs.scores.map(() => false)
-  for (const members of groupIndices(inputs.groups)) {
-    const mean = members.reduce((sum, i) => sum + inputs.scores[i], 0) / members.length
-    const flat = !hasSpread(members.map((i) => inputs.scores[i]))
-    for (const i of members) winners[i] = !flat && inputs.scores[i] > mean
-  }
-  const build = (groups: number) => algorithm('gdpo-listwise').build(options(config, ['beta']), { groups })
+  const given = options(config, ['beta'])
+  const build = (groups: number) => algorithm('gdpo-listwise').build(given, { groups })
+  const winners = centredByGroup(inputs.scores, inputs.groups).map((a) => a > 0)
   return { ...groupPreference(golden, hasSpread, build), winners }
 }

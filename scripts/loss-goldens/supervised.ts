@@ -88,7 +88,7 @@ export const valueClipped: Adapter = ({ inputs, config, rows }) => {
   const totals = tokenTotals(inputs.mask)
   const weight = tokenWeight(
     'value',
-    { aggregation: config.aggregation, constant: config.constant ?? null },
+    { aggregation: config.aggregation ?? 'token-mean', constant: config.constant ?? null },
     totals,
   )
   const loss = clippedValueLoss({ id: 'value', totals, clip: config.clip ?? null, weight })

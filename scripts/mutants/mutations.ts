@@ -112,12 +112,7 @@ export const mutations: Mutation[] = [
     'weight * klCoefficient * estimate',
     'policyWeight * klCoefficient * estimate',
   ),
-  mutation(
-    'importance',
-    'losses/importance-weights.ts',
-    'rho > upper ? 0 : rho',
-    'rho > upper ? upper : rho',
-  ),
+  mutation('importance', 'losses/importance-weights.ts', 'rho > high ? 0 : rho', 'rho > high ? high : rho'),
   mutation(
     'importance',
     'losses/importance-weights.ts',

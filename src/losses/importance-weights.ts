@@ -1,7 +1,7 @@
 import type { FloatArray } from '../engine/contract.ts'
 import { checkLength, countTokens, finite } from './arrays.ts'
 import { clip } from './clip.ts'
-import { numberOption, type OptionsFor, optionalNumberOption, readOptions } from './options.ts'
+import { type OptionsFor, optionalNumberOption, readOptions } from './options.ts'
 import type { Mask } from './types.ts'
 
 /** What two programs said of the same tokens. One entry a sequence; token arrays are [T]. */
@@ -26,7 +26,7 @@ export interface ImportanceWeights {
 export function boundOptions(lower: number | null) {
   return {
     lower: optionalNumberOption('[0, inf)', lower, 'lower bound of the ratio; null: none'),
-    upper: numberOption('(0, inf)', 2, 'upper bound of the ratio'),
+    upper: optionalNumberOption('(0, inf)', 2, 'upper bound of the ratio; null: none'),
   }
 }
 
@@ -43,11 +43,12 @@ export function importanceWeights(mode: ImportanceMode, batch: SampledBatch): Im
   const { id, level } = mode
   const { lower, upper } = readOptions(id, boundOptions(mode.outside === 'mask' ? 0.5 : null), mode.options)
   const low = lower ?? 0
-  if (low > upper)
-    throw new RangeError(`${id}: lower must be at most upper, got lower ${low} and upper ${upper}`)
+  const high = upper ?? Infinity
+  if (low > high)
+    throw new RangeError(`${id}: lower must be at most upper, got lower ${low} and upper ${high}`)
   const bounded = (rho: number) => {
-    if (mode.outside === 'truncate') return clip(rho, low, upper)
-    return rho < low || rho > upper ? 0 : rho
+    if (mode.outside === 'truncate') return clip(rho, low, high)
+    return rho < low || rho > high ? 0 : rho
   }
   const sequenceRatios = new Float64Array(batch.masks.length)
   let ratios = 0

@@ -167,7 +167,7 @@ const weightRun =
       .weights
 const bounds: Subject['effects'] = {
   lower: [{ lower: null }, { lower: 0.9 }],
-  upper: [{ upper: 1.1 }, { upper: 3 }],
+  upper: [{ upper: 1.1 }, { upper: null }],
 }
 
 const subjects: Record<string, Subject> = {}
