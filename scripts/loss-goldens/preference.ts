@@ -1,3 +1,4 @@
+import { centred, hasSpread } from '../../src/losses/group-preference-loss.ts'
 import {
   algorithm,
   batchLoss,
@@ -5,6 +6,7 @@ import {
   preferencePairs,
   type ScoredGroup,
 } from '../../src/losses/index.ts'
+import { sequenceLogRatio } from '../../src/losses/sequence-log-ratio.ts'
 import {
   type Adapter,
   type Computed,
