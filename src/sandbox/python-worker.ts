@@ -128,6 +128,7 @@ export async function startPythonWorker(python: SystemPython, workspaceBytes: nu
     },
     async close() {
       if (child.exitCode !== null || child.signalCode !== null) return
+      hold(true)
       const closed = once(child, 'close')
       child.kill('SIGKILL')
       await closed

@@ -1,7 +1,6 @@
 import { availableParallelism } from 'node:os'
-import { findBubblewrap, findPython } from './bubblewrap.ts'
+import { backendFactories } from './backends.ts'
 
-import { createBubblewrapPython } from './python-bubblewrap.ts'
 import { createQuickjs } from './quickjs.ts'
 import { refusal, refusedVerdict } from './requests.ts'
 import {
@@ -67,10 +66,11 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
 }
 
 async function choosePython(options: SandboxOptions, workers: number): Promise<Backend | string> {
-  const [bubblewrap, system] = await Promise.all([findBubblewrap(), findPython()])
-  if (bubblewrap.found && system.found) {
-    return createBubblewrapPython(system.value, workers, options.fileBytes ?? defaultLimits.fileBytes)
-  }
-  const lacks = [bubblewrap, system].flatMap((part) => (part.found ? [] : [`${part.why}; ${part.mend}`]))
-  return `Python cannot be isolated here: ${lacks.join('. ')}`
+  const wanted = options.python ?? 'strongest'
+  const factories = (await backendFactories()).filter(
+    ({ name }) => name.startsWith('python-') && (wanted === 'strongest' || name === `python-${wanted}`),
+  )
+  const usable = factories.find(({ missing }) => missing === undefined)
+  if (usable) return usable.create(workers, options.fileBytes ?? defaultLimits.fileBytes)
+  return `Python cannot be isolated here: ${factories.map(({ missing }) => missing).join('. ')}`
 }
