@@ -1,8 +1,27 @@
 #!/usr/bin/env node
+import { loadModel } from '../engine/index.ts'
+import { compareCommand } from './commands/compare.ts'
 import { doctorCommand } from './commands/doctor.ts'
+import { evalCommand } from './commands/eval.ts'
 import { pullCommand } from './commands/pull.ts'
+import { sampleCommand } from './commands/sample.ts'
+import { scoreCommand } from './commands/score.ts'
+import { tasksCommand } from './commands/tasks.ts'
+import type { LoadModel } from './load-model.ts'
 import { createProgram, runProgram } from './program.ts'
+import { showProgress } from './show-progress.ts'
+
+const load: LoadModel = (name, options) => loadModel(name, { ...options, onProgress: showProgress() })
 
 // A reader that has seen enough (`| head`) is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
-await runProgram(createProgram([pullCommand(), doctorCommand()]), process.argv.slice(2))
+const commands = [
+  pullCommand(),
+  sampleCommand(load),
+  scoreCommand(load),
+  evalCommand(load),
+  compareCommand(),
+  tasksCommand(),
+  doctorCommand(),
+]
+await runProgram(createProgram(commands), process.argv.slice(2))

@@ -9,6 +9,7 @@ const EXPECTED = new Set([
   'ResolveError',
   'HubUnreachable',
   'TextError',
+  'DataError',
   'EngineError',
   'Error',
 ])

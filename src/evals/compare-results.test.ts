@@ -135,6 +135,10 @@ test('the 95 % interval holds the true difference about 95 times in 100', () => 
   }
   expect(held / 400).toBeGreaterThan(0.92)
 })
+test('equal results do not make a difference look easy to see: its own spread is planned for', () => {
+  const same = result(Array(100).fill(1))
+  expect(compareResults(same, same, 0.1).tasksNeeded).toEqual([{ difference: 0.1, tasks: 71 }])
+})
 test('normal quantiles are those of the tables, and sizes outside (0, 1] are refused', () => {
   expect(normalQuantile(0.975)).toBeCloseTo(1.959963985, 8)
   expect(normalQuantile(0.8)).toBeCloseTo(0.841621234, 8)

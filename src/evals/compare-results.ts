@@ -73,7 +73,7 @@ export function compareResults(first: EvalResult, second: EvalResult, difference
     conclusion: concludeFrom(mean, interval, pValue),
     tasksNeeded: (difference === undefined ? planned : [difference]).map((size) => ({
       difference: size,
-      tasks: tasksNeeded(size, deviation),
+      tasks: tasksNeeded(size, Math.max(deviation, leastDeviation(size, denominator))),
     })),
     onlyInFirst: [...tallies.keys()].filter((id) => !others.has(id)),
     onlyInSecond: [...others.keys()].filter((id) => !tallies.has(id)),
@@ -90,6 +90,11 @@ export function tasksNeeded(difference: number, deviation: number): number {
   return Math.ceil(
     (((normalQuantile(1 - significance / 2) + normalQuantile(power)) * deviation) / difference) ** 2,
   )
+}
+
+/** With one sample a task, a mean difference d needs at least the share d of tasks that only one side passes. */
+function leastDeviation(difference: number, denominator: number): number {
+  return denominator === 1 ? Math.sqrt(difference * (1 - difference)) : 0
 }
 
 /**

@@ -24,10 +24,13 @@ test('all 164 canonical solutions pass', async () => {
   expect(judged).toHaveLength(164)
 })
 
+// One mutant of each task; scripts/human-eval/check.ts judges all of the file.
 test('verdicts on solutions with one token mutated are those of the official harness', async () => {
   const rows: { task_id: string; completion: string; passed: boolean }[] = []
-  for await (const { value } of readJsonLines('tests/goldens/human-eval/official-verdicts.jsonl'))
-    rows.push(value as (typeof rows)[0])
+  for await (const { value } of readJsonLines('tests/goldens/human-eval/official-verdicts.jsonl')) {
+    const row = value as (typeof rows)[0]
+    if (row.task_id !== rows.at(-1)?.task_id) rows.push(row)
+  }
   const byId = new Map(tasks.map((task) => [task.id, task]))
   const attempts = rows.map(({ task_id, completion }) => {
     const task = byId.get(task_id) as Task
@@ -35,5 +38,5 @@ test('verdicts on solutions with one token mutated are those of the official har
   })
   const judged = await judgeAttempts(sandbox, attempts)
   expect(rows.filter(({ passed }, i) => judged[i]?.passed !== passed)).toEqual([])
-  expect(rows.length).toBeGreaterThan(164)
-})
+  expect(rows).toHaveLength(164)
+}, 120_000)
