@@ -27,7 +27,7 @@ const attempts = samples.map(({ task, completion }) => ({
 
 const sandbox = await createSandbox()
 const started = performance.now()
-const judged = await judgeAttempts(sandbox, attempts, { limits: { milliseconds: 3000 } })
+const judged = await judgeAttempts(sandbox, attempts, { limits: { milliseconds: 3000, processes: 8 } })
 const seconds = (performance.now() - started) / 1000
 await sandbox.close()
 

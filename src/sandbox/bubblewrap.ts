@@ -130,6 +130,15 @@ export function systemLinks(): string[] {
 /** The read-only mounts that a Python interpreter needs, at the paths that it has on the host. */
 export function pythonMounts(found: SystemPython): string[] {
   const covered = (path: string) => libraryFolders.some((folder) => path.startsWith(`${folder}/`))
-  const mounts = [...libraryFolders.filter(existsSync), ...found.paths.filter((path) => !covered(path))]
-  return [...new Set(mounts)].flatMap((path) => ['--ro-bind', path, path])
+  const own = found.paths.filter((path) => !covered(path))
+  // Else a private folder of the host on the way (`/root`) keeps the run's user from its standard library.
+  const folders = own.flatMap(ancestors).flatMap((folder) => ['--perms', '0755', '--dir', folder])
+  const mounts = [...new Set([...libraryFolders.filter(existsSync), ...own])]
+  return [...folders, ...mounts.flatMap((path) => ['--ro-bind', path, path])]
+}
+
+/** The folders above a path, outermost first, without `/`. */
+function ancestors(path: string): string[] {
+  const parts = path.split('/').slice(1, -1)
+  return parts.map((_, i) => `/${parts.slice(0, i + 1).join('/')}`)
 }

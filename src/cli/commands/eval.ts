@@ -37,6 +37,9 @@ interface EvalOptions extends Omit<ModelOptions, 'model'> {
   transcript?: string
 }
 
+/** Solutions may use threads, as in the official harness; 8 hold any sensible one. */
+const processes = 8
+
 export type LoadSamplingModel = (
   name: string,
   options: ReturnType<typeof loadOptions>,
@@ -119,7 +122,7 @@ async function evaluate(name: string, options: EvalOptions, load: LoadSamplingMo
   const sandbox = await createSandbox()
   try {
     const result = await evaluateAttempts(sandbox, taskSet, attempts, {
-      limits: { milliseconds: options.timeout },
+      limits: { milliseconds: options.timeout, processes },
       source,
       ...(options.k && { ks: options.k }),
       ...(options.quality && { quality: true }),

@@ -1,63 +1,16 @@
-"""The process that runs untrusted code: drops every right, sets its limits, then executes."""
+"""Executes untrusted code as the main program, or as a solution that answers a judge."""
 import atexit
 import base64
 import builtins
-import gc
 import linecache
-import math
 import os
 import random
-import resource
 import sys
 import threading
 import traceback
 import types
 
 import rpc
-
-STATUS_FD, RPC_READ_FD, RPC_WRITE_FD = 3, 4, 5
-OUT_OF_MEMORY = b"m"
-
-
-def become(identity):
-    """Take another user's identity for good; None keeps the present one."""
-    if identity is None:
-        return
-    os.setgroups([])
-    os.setresgid(identity, identity, identity)
-    os.setresuid(identity, identity, identity)
-
-
-def limit(limits, own_processes):
-    """Caps that the process cannot raise again. `own_processes` already count against this user."""
-    page = os.sysconf("SC_PAGE_SIZE")
-    with open("/proc/self/statm") as file:
-        used = int(file.read().split()[0]) * page
-    caps = {
-        resource.RLIMIT_AS: used + limits["memoryBytes"],
-        resource.RLIMIT_CPU: math.ceil(limits["milliseconds"] / 1000 * limits["processes"]) + 1,
-        resource.RLIMIT_FSIZE: limits["fileBytes"],
-        resource.RLIMIT_NOFILE: 64,
-        resource.RLIMIT_NPROC: own_processes + limits["processes"],
-        resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_MEMLOCK: 0,
-        resource.RLIMIT_MSGQUEUE: 0,
-    }
-    for name, value in caps.items():
-        resource.setrlimit(name, (value, value))
-
-
-def redirect(descriptors):
-    """Put each descriptor at its number and close all others."""
-    high = {number: os.dup2(descriptor, 100 + number) for number, descriptor in descriptors.items()}
-    for number in descriptors:
-        os.dup2(high[number], number)
-    for number in set(range(100 + max(descriptors) + 1)) - set(descriptors):
-        try:
-            os.close(number)
-        except OSError:
-            pass
-
 
 def open_standard_streams():
     sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", errors="replace", closefd=False)
@@ -74,20 +27,22 @@ def write_files(files):
             file.write(base64.b64decode(content))
 
 
-def prepare_interpreter(arguments):
-    sys.argv = ["main.py", *arguments]
+def prepare_interpreter(payload):
+    os.chdir("/workspace")
+    write_files(payload.get("files", {}))
+    sys.argv = ["main.py", *payload.get("args", [])]
     sys.path.insert(0, "/workspace")
-    for name in ("judge", "program", "rpc", "runner"):
+    for name in ("confine", "judge", "program", "rpc", "runner"):
         sys.modules.pop(name, None)
     for name in ("exit", "quit"):
         setattr(builtins, name, sys.exit)
     random.seed(0)
 
 
-def new_main_module():
-    module = types.ModuleType("__main__")
+def new_module(name):
+    module = types.ModuleType(name)
     module.__dict__["__builtins__"] = builtins
-    sys.modules["__main__"] = module
+    sys.modules[name] = module
     return module.__dict__
 
 
@@ -112,26 +67,22 @@ def report(error, report_memory):
     return 1
 
 
-def finish(status):
+def run_program(payload, report_memory):
+    """Run the source to its end, exit handlers included, and give the exit status."""
+    status = 1
+    try:
+        execute(payload["source"], new_main_module())
+        status = 0
+    except BaseException as error:
+        status = report(error, report_memory)
     try:
         threading._shutdown()
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
-    finally:
-        os._exit(status)
-
-
-def run_program(payload):
-    namespace = new_main_module()
-    status = 0
-    try:
-        execute(payload["source"], namespace)
-    except BaseException as error:
-        status = 1
-        status = report(error, lambda: os.write(STATUS_FD, OUT_OF_MEMORY))
-    finally:
-        finish(status)
+    except BaseException:
+        pass
+    return status
 
 
 def changed_builtins(before):
@@ -141,8 +92,10 @@ def changed_builtins(before):
 def serve_solution(payload, transport):
     """Load the solution, then answer the judge. Nothing of the tests is in this process but the arguments of calls."""
     before = dict(vars(builtins))
+    output = sys.stdout
     peer = rpc.Peer(transport)
-    peer.namespace = namespace = new_main_module()
+    # Tests import a solution: what it does `if __name__ == "__main__"` is no part of it.
+    peer.namespace = namespace = new_module("solution")
     rpc.OPERATIONS["integrity"] = lambda *_: changed_builtins(before)
     try:
         execute(payload["source"], namespace)
@@ -156,23 +109,5 @@ def serve_solution(payload, transport):
             peer.serve(transport.receive())
         except rpc.Disconnected:
             return
-        sys.stdout.flush()
-
-
-def start(payload, limits, identity, descriptors, own_processes):
-    """Never returns."""
-    try:
-        redirect(descriptors)
-        become(identity)
-        os.chdir("/workspace")
-        write_files(payload.get("files", {}))
-        open_standard_streams()
-        limit(limits, own_processes)
-        prepare_interpreter(payload.get("args", []))
-        gc.enable()
-        if RPC_READ_FD in descriptors:
-            serve_solution(payload, rpc.PipeTransport(RPC_READ_FD, RPC_WRITE_FD))
-        else:
-            run_program(payload)
-    finally:
-        os._exit(1)
+        if not output.closed:
+            output.flush()
