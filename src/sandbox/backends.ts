@@ -1,5 +1,7 @@
 import { findBubblewrap, findPython } from './bubblewrap.ts'
+import { pyodideFolder } from './pyodide-process.ts'
 import { createBubblewrapPython } from './python-bubblewrap.ts'
+import { createPyodide } from './python-pyodide.ts'
 import { createQuickjs } from './quickjs.ts'
 import type { Backend, BackendName } from './types.ts'
 
@@ -31,6 +33,12 @@ export async function backendFactories(): Promise<BackendFactory[]> {
         if (!system.found) throw new Error(lacks)
         return createBubblewrapPython(system.value, workers, fileBytes)
       },
+    },
+    {
+      name: 'python-pyodide',
+      isolation: "WebAssembly in a process that Node's permission model locks down; slower to start",
+      ...(!pyodideFolder() && { missing: 'the pyodide package is not installed; npm install pyodide' }),
+      create: createPyodide,
     },
   ]
 }

@@ -71,7 +71,7 @@ def run_program(payload, report_memory):
     """Run the source to its end, exit handlers included, and give the exit status."""
     status = 1
     try:
-        execute(payload["source"], new_main_module())
+        execute(payload["source"], new_module("__main__"))
         status = 0
     except BaseException as error:
         status = report(error, report_memory)

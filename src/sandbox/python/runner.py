@@ -6,6 +6,7 @@ import signal
 import struct
 import time
 
+import confine
 import judge
 import program
 import rpc
@@ -34,11 +35,11 @@ def start_judge(hidden_bytes, identity, limits):
         try:
             hidden = json.loads(rpc.read_exactly(0, hidden_bytes))
             null = os.open("/dev/null", os.O_RDWR)
-            program.redirect({0: null, 1: null, 2: null, 3: verdict_write, 4: to_judge, 5: from_judge})
+            confine.redirect({0: null, 1: null, 2: null, 3: verdict_write, 4: to_judge, 5: from_judge})
             os.write(3, b"r")
-            program.become(identity)
+            confine.become(identity)
             program.open_standard_streams()
-            program.limit({**limits, "processes": 1}, 64)
+            confine.limit({**limits, "processes": 1}, 64)
             answer = judge.judge(rpc.PipeTransport(4, 5), hidden)
             rpc.write_all(3, json.dumps(answer).encode())
         finally:
@@ -46,18 +47,18 @@ def start_judge(hidden_bytes, identity, limits):
     for descriptor in (verdict_write, to_judge, from_judge):
         os.close(descriptor)
     os.read(verdict_read, 1)
-    return verdict_read, {program.RPC_READ_FD: to_solution, program.RPC_WRITE_FD: from_solution}
+    return verdict_read, {confine.RPC_READ_FD: to_solution, confine.RPC_WRITE_FD: from_solution}
 
 
 def start_program(payload, limits, identity, extra, own_processes):
     stdin = os.memfd_create("stdin")
     rpc.write_all(stdin, payload.get("stdin", "").encode("utf-8", "surrogatepass"))
     os.lseek(stdin, 0, os.SEEK_SET)
-    pipes = {number: os.pipe() for number in (1, 2, program.STATUS_FD)}
+    pipes = {number: os.pipe() for number in (1, 2, confine.STATUS_FD)}
     pid = os.fork()
     if pid == 0:
         descriptors = {0: stdin, **{number: ends[1] for number, ends in pipes.items()}, **extra}
-        program.start(payload, limits, identity, descriptors, own_processes)
+        confine.start(payload, limits, identity, descriptors, own_processes)
     for descriptor in (stdin, *(ends[1] for ends in pipes.values()), *extra.values()):
         os.close(descriptor)
     return pid, {number: ends[0] for number, ends in pipes.items()}
@@ -171,7 +172,7 @@ def run(header, identities, write_frame):
     grace = 1 if stopped is None and answer and answer["reason"] == "disconnected" else 0
     status, signal_number = wait_status(pid, grace if verdict_fd is not None else 10)
     stdout, stderr = (collected[number].decode("utf-8", "replace") for number in (1, 2))
-    facts = (stopped, status, signal_number, bool(collected[program.STATUS_FD]), stderr, limits)
+    facts = (stopped, status, signal_number, bool(collected[confine.STATUS_FD]), stderr, limits)
     result = {"stdout": stdout, "stderr": stderr, "milliseconds": milliseconds}
     if verdict_fd is not None:
         result["verdict"] = judged(answer, *facts)
@@ -198,7 +199,7 @@ def collect_files(identity, cap):
     pid = os.fork()
     if pid == 0:
         try:
-            program.become(identity)
+            confine.become(identity)
             rpc.write_all(write_end, json.dumps(read_workspace(cap)).encode())
         finally:
             os._exit(0)

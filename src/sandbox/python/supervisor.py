@@ -17,8 +17,8 @@ import struct
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import confine  # noqa: E402
 import judge  # noqa: E402  (loaded before the fork, with its own imports)
-import program  # noqa: E402
 import rpc  # noqa: E402
 import runner  # noqa: E402
 
@@ -69,7 +69,7 @@ def clean(identity):
     pid = os.fork()
     if pid == 0:
         try:
-            program.become(identity)
+            confine.become(identity)
             for folder in WRITABLE:
                 empty(folder)
             os._exit(0)
