@@ -6,85 +6,18 @@ import {
   reinforceAdvantages,
   reinforcePlusPlusAdvantages,
 } from '../../src/advantages/index.ts'
-import type { Example, FloatArray } from '../../src/engine/contract.ts'
 import {
   type AlgorithmId,
   algorithm,
   batchLoss,
   klLoss,
-  type PolicyExample,
-  type PureLoss,
   preferencePairs,
   tokenTotals,
 } from '../../src/losses/index.ts'
-import type { GradientPoint, Outputs } from './central-difference.ts'
+import type { GradientPoint } from './central-difference.ts'
+import { groups, pairs, point, policyExamples, size, twoGroups } from './points.ts'
 import { type RandomBatch, randomBatch } from './random-batch.ts'
-
-/** A point of the batch under a loss. `stopped` replaces the loss as the function to be differentiated. */
-function point<E extends Example>(
-  loss: PureLoss<E>,
-  examples: E[],
-  flat: RandomBatch['outputs'],
-  stopped?: (outputs: Outputs) => number,
-): GradientPoint {
-  let next = 0
-  const outputs = examples.map((example) => example.sequences.map(() => flat[next++]!))
-  const { loss: centre, gradients } = batchLoss(loss, examples, outputs)
-  let taken = 0
-  return {
-    outputs,
-    loss: centre,
-    gradients: examples.map((example) => example.sequences.map(() => gradients[taken++]!)),
-    value: stopped ?? ((moved) => batchLoss(loss, examples, moved).loss),
-  }
-}
-
-/** One example a sequence. */
-function policyExamples(
-  batch: RandomBatch,
-  advantages: (number | FloatArray)[],
-  importance?: FloatArray[],
-): (PolicyExample & { referenceLogprobs: FloatArray[] })[] {
-  return batch.sequences.map((sequence, s) => ({
-    sequences: [sequence],
-    masks: [batch.masks[s]!],
-    advantages: [advantages[s]!],
-    oldLogprobs: [batch.oldLogprobs[s]!],
-    referenceLogprobs: [batch.referenceLogprobs[s]!],
-    ...(importance && { importanceWeights: [importance[s]!] }),
-  }))
-}
-
-const twoGroups = [0, 0, 0, 1, 1, 1]
-const size = twoGroups.length
-
-function pairs(batch: RandomBatch) {
-  return [0, 2, 4].map((first) => ({
-    sequences: batch.sequences.slice(first, first + 2),
-    masks: batch.masks.slice(first, first + 2),
-    referenceLogprobs: batch.referenceLogprobs.slice(first, first + 2),
-    margin: 0.3,
-  }))
-}
-
-function groups(batch: RandomBatch) {
-  return [0, 3].map((first) => ({
-    sequences: batch.sequences.slice(first, first + 3),
-    masks: batch.masks.slice(first, first + 3),
-    referenceLogprobs: batch.referenceLogprobs.slice(first, first + 3),
-    scores: batch.advantages.slice(first, first + 3),
-  }))
-}
-
-/** `-sum of weight(t)*l` over trained tokens, the weights held at the point: what CISPO's stop leaves. */
-function weighted(batch: RandomBatch, weight: (s: number, t: number) => number) {
-  const held = batch.masks.map((mask, s) => Float64Array.from(mask, (m, t) => (m ? weight(s, t) : 0)))
-  return (moved: Outputs) =>
-    -held.reduce(
-      (sum, row, s) => sum + row.reduce((total, w, t) => total + w * moved[s]![0]!.logprobs[t]!, 0),
-      0,
-    )
-}
+import { gspoTokenFrozen, weighted } from './stopped.ts'
 
 type Check = (batch: RandomBatch) => GradientPoint
 const clips = { clipLow: 0.2, clipHigh: 0.28 }
@@ -264,28 +197,6 @@ const otherForms: Record<string, Check> = {
       (moved) => batchLoss(k2, examples, moved).loss,
     )
   },
-}
-
-/** GSPO-token with its stops held at the point: s_t = s(point)*exp(l - l(point)). */
-function gspoTokenFrozen(batch: RandomBatch) {
-  const held = batch.outputs.map(({ logprobs }) => Float64Array.from(logprobs))
-  const ratios = held.map((row, s) => {
-    const trained = [...row.keys()].filter((t) => batch.masks[s]![t] === 1)
-    return Math.exp(trained.reduce((sum, t) => sum + row[t]! - batch.oldLogprobs[s]![t]!, 0) / trained.length)
-  })
-  return (moved: Outputs) => {
-    let loss = 0
-    batch.masks.forEach((mask, s) => {
-      const tokens = mask.reduce((sum, m) => sum + m, 0)
-      mask.forEach((m, t) => {
-        if (m === 0) return
-        const ratio = ratios[s]! * Math.exp(moved[s]![0]!.logprobs[t]! - held[s]![t]!)
-        const advantage = batch.tokenAdvantages[s]![t]!
-        loss -= Math.min(ratio * advantage, Math.min(Math.max(ratio, 0.9), 1.1) * advantage) / (size * tokens)
-      })
-    })
-    return loss
-  }
 }
 
 export const gradientChecks: [string, Check][] = Object.entries({ ...byId, ...otherForms })

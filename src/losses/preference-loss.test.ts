@@ -24,6 +24,14 @@ describe.each(['dpo', 'ipo'] as const)('%s', (id) => {
     expect(metrics.accuracy).toBe(1)
   })
 
+  it('of a batch of pairs, each reports its share of the means', () => {
+    const one = loss(pair, outputs([-0.5, -0.5], [-3]))
+    const ofFour = algorithm(id).build({}, { pairs: 4 })(pair, outputs([-0.5, -0.5], [-3]))
+    expect(ofFour.loss).toBeCloseTo(one.loss / 4, 12)
+    for (const [name, value] of Object.entries(one.metrics))
+      expect(ofFour.metrics[name]).toBeCloseTo(value / 4, 12)
+  })
+
   it('a pair on which policy and reference agree is not counted as accurate', () => {
     expect(loss(pair, outputs([-1, -1], [-1])).metrics.accuracy).toBe(0)
   })

@@ -15,6 +15,10 @@ describe('adaptKlCoefficient', () => {
     expect(adapt(0)).toBeCloseTo(0.098, 12)
     expect(adapt(0, 1000)).toBe(0)
   })
+  it('without steps, and from 0, it stays', () => {
+    expect(adapt(9, 0)).toBe(0.1)
+    expect(adaptKlCoefficient({}, 0, 9, 10)).toBe(0)
+  })
   it('refuses a KL, coefficient or number of steps that is none', () => {
     expect(() => adapt(Number.NaN)).toThrow(/observed KL is NaN/)
     expect(() => adapt(1, -1)).toThrow(/steps must be a finite number of at least 0, got -1/)
