@@ -1,0 +1,114 @@
+import { execFile } from 'node:child_process'
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { saveTokenizerFolder, trainTokenizer } from '../text/index.ts'
+
+const main = join(import.meta.dirname, 'main.ts')
+const golden = join(import.meta.dirname, '..', '..', 'tests', 'goldens', 'models', 'llama-gqa-tied')
+
+let directory: string
+let model: string
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'whetstone-cli-model-'))
+  model = join(directory, 'model')
+  await cp(golden, model, { recursive: true })
+  // 256 bytes and one special token: the 257 tokens of the golden model.
+  const options = { vocabularySize: 257, specialTokens: ['<|end|>'], eosToken: '<|end|>' }
+  await saveTokenizerFolder(await trainTokenizer([''], options), model)
+})
+afterAll(() => rm(directory, { recursive: true }))
+
+interface Outcome {
+  stdout: string
+  stderr: string
+  code: number
+}
+
+async function whetstone(...args: string[]): Promise<Outcome> {
+  const run = promisify(execFile)(process.execPath, [main, ...args])
+  return run.then(
+    ({ stdout, stderr }) => ({ stdout, stderr, code: 0 }),
+    ({ stdout, stderr, code }) => ({ stdout, stderr, code }),
+  )
+}
+const rows = (text: string) =>
+  text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+
+describe('sample and score of a real model', () => {
+  it.each(['f32', 'bf16'])('agree bit for bit on every log-probability in %s', async (precision) => {
+    const flags = ['--model', model, '--precision', precision, '--temperature', '0.7', '--json']
+    const sampled = await whetstone(
+      'sample',
+      ...flags,
+      '--prompt',
+      'abc',
+      '--n',
+      '3',
+      '--max-tokens',
+      '12',
+      '--seed',
+      '5',
+    )
+    const samples = rows(sampled.stdout)
+    expect(samples).toHaveLength(3)
+    const file = join(directory, `${precision}.jsonl`)
+    await writeFile(
+      file,
+      samples.map(({ promptTokens, tokens }) => JSON.stringify([...promptTokens, ...tokens])).join('\n'),
+    )
+    const scores = rows((await whetstone('score', ...flags, '--tokens', file)).stdout)
+    for (const [index, { promptTokens, tokens, logprobs }] of samples.entries()) {
+      expect(scores[index].entropy).toHaveLength(promptTokens.length + tokens.length - 1)
+      expect(scores[index].logprobs.slice(promptTokens.length - 1)).toEqual(logprobs)
+    }
+  })
+
+  it('give the same samples for the same seed and others for another', async () => {
+    const sample = async (seed: string) =>
+      (
+        await whetstone(
+          'sample',
+          '--model',
+          model,
+          '--prompt',
+          'abc',
+          '--max-tokens',
+          '12',
+          '--seed',
+          seed,
+          '--json',
+        )
+      ).stdout
+    const first = await sample('1')
+    expect(await sample('1')).toBe(first)
+    expect(await sample('2')).not.toBe(first)
+  })
+
+  it('say what is wrong with a model that is broken or not there', async () => {
+    expect(await whetstone('sample', '--model', join(directory, 'none'), '--prompt', 'a')).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/^whetstone: there is no model .*none/),
+    })
+    const broken = join(directory, 'broken')
+    await cp(model, broken, { recursive: true })
+    await writeFile(join(broken, 'model.safetensors'), 'not weights')
+    const outcome = await whetstone('sample', '--model', broken, '--prompt', 'a')
+    expect(outcome.code).toBe(1)
+    expect(outcome.stderr).toContain('model.safetensors')
+    expect(outcome.stderr).not.toContain('    at ')
+  })
+
+  it('refuse a row longer than the context, by name', async () => {
+    const file = join(directory, 'long.jsonl')
+    await writeFile(file, JSON.stringify(Array.from({ length: 600 }, () => 1)))
+    const outcome = await whetstone('score', '--model', model, '--tokens', file)
+    expect(outcome).toMatchObject({ code: 1, stderr: expect.stringContaining('context is 512') })
+  })
+})
