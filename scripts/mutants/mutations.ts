@@ -162,7 +162,12 @@ export const mutations: Mutation[] = [
   mutation('refusal', 'losses/registry.ts', 'if (Object.hasOwn(ambiguous, id))', "if (id === '')"),
   mutation('sign', 'losses/process-reward.ts', 'label === 1 ? 1 : -1', 'label === 1 ? -1 : 1'),
   mutation('sign', 'advantages/reinforce.ts', '- options.klCoefficient', '+ options.klCoefficient'),
-  mutation('sign', 'advantages/explained-variance.ts', '1 - populationVariance', 'populationVariance'),
+  mutation(
+    'sign',
+    'advantages/explained-variance.ts',
+    '1 - unexplained / variance',
+    'unexplained / variance',
+  ),
   mutation('normaliser', 'losses/kl-k2.ts', '(d * d) / 2', 'd * d'),
   mutation('normaliser', 'losses/ipo.ts', '1 / (2 * beta)', '1 / beta'),
   mutation('normaliser', 'losses/trust-region-step.ts', '(2 * delta)', 'delta'),
