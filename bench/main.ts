@@ -1,0 +1,68 @@
+/**
+ * This engine and its peers, side by side in one run:
+ *
+ *   npm run bench [-- SUITE] [--json] [--quick] [--only TEXT]
+ *
+ * SUITE is `engine` (the default), `losses` or `sandbox`. `--quick` runs one round instead of three, `--only` the
+ * engine's figures whose name contains TEXT. Peers are installed by bench/setup.sh. Nothing else should run meanwhile.
+ */
+import { spawnSync } from 'node:child_process'
+import { parseArgs } from 'node:util'
+import { runEngineSuite } from './engine-suite.ts'
+import { table } from './table.ts'
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    json: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string' },
+  },
+})
+
+/** The losses' bench is a script of its own; it also checks their share of the engine's time when given its speed. */
+function losses(): number {
+  if (values.json) throw new Error('the losses suite prints text only; leave --json out')
+  return spawnSync(process.execPath, ['bench/losses.ts'], { stdio: 'inherit' }).status ?? 1
+}
+
+async function sandbox(): Promise<number> {
+  const { benchSandbox } = await import(new URL('sandbox.ts', import.meta.url).href)
+  const result: object = await benchSandbox()
+  if (values.json) console.log(JSON.stringify(result))
+  else console.table(result)
+  return 0
+}
+
+async function engine(): Promise<number> {
+  const result = await runEngineSuite(values.quick, values.only ?? null, (line) => console.error(line))
+  if (values.json) {
+    console.log(JSON.stringify(result))
+    return 0
+  }
+  const { machine, peaks, rounds, repetitions } = result
+  const gflops = Object.entries(peaks.gflops).map(
+    ([kernel, peak]) => `${kernel} ${peak.allThreads.toFixed(0)}`,
+  )
+  console.log(
+    `${machine.cpu} (family ${machine.family}, model ${machine.model}; ${machine.features.join(', ')})`,
+  )
+  console.log(
+    `${machine.threads} threads, ${(machine.memoryBytes / 2 ** 30).toFixed(0)} GiB, Node ${machine.node}`,
+  )
+  console.log(`register-only peak, all threads, GFLOP/s: ${gflops.join(', ')}`)
+  console.log(`read bandwidth, all threads: ${peaks.readGigabytesPerSecond.allThreads.toFixed(1)} GB/s`)
+  console.log(`medians of ${rounds} rounds of ${repetitions} calls; memory: the smallest peak\n`)
+  console.log(table(result.rows))
+  return 0
+}
+
+const suites: Record<string, () => Promise<number> | number> = { engine, losses, sandbox }
+
+const name = positionals[0] ?? 'engine'
+const suite = suites[name]
+if (suite === undefined || positionals.length > 1) {
+  console.error(`bench: no suite '${positionals.join(' ')}'; there are ${Object.keys(suites).join(', ')}`)
+  process.exit(2)
+}
+process.exitCode = await suite()
