@@ -84,7 +84,8 @@ impl Pool {
             spins += 1;
             if spins < SPINS { std::hint::spin_loop() } else { std::thread::yield_now() }
         }
-        if let Some(panic) = shared.panicked.lock().expect("pool lock").take() {
+        let panicked = shared.panicked.lock().expect("pool lock").take();
+        if let Some(panic) = panicked {
             resume_unwind(panic);
         }
     }

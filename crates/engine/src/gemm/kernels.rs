@@ -38,13 +38,14 @@ const LANES: usize = 16;
 /// The kernel in plain Rust, which the compiler vectorises for the features it may use.
 ///
 /// # Safety
-/// `a` holds `rows` rows of `groups` groups, `b` a panel as long, `c` `rows` rows of 32.
+/// `a` holds `rows` rows, `lda` apart, of `groups` groups, `group_stride` apart, `b` a panel as long, `c` `rows` rows of 32.
 #[inline(always)]
 unsafe fn generic<E: Element, const FMA: bool, const HEIGHT: usize>(
     rows: usize,
     groups: usize,
     a: *const E,
     lda: usize,
+    group_stride: usize,
     b: *const E,
     c: *mut f32,
     ldc: usize,
@@ -67,7 +68,7 @@ unsafe fn generic<E: Element, const FMA: bool, const HEIGHT: usize>(
                     let b_group = b.add((group * PANEL + half * LANES) * E::GROUP);
                     for (i, sum) in sums.iter_mut().enumerate() {
                         // Rows beyond the tile repeat its last one, so that the loop has a fixed length.
-                        let a_group = a.add((row + i.min(height - 1)) * lda + group * E::GROUP);
+                        let a_group = a.add((row + i.min(height - 1)) * lda + group * group_stride);
                         for part in 0..E::GROUP {
                             let factor = (*a_group.add(part)).to_f32();
                             for (lane, value) in sum.iter_mut().enumerate() {
@@ -99,13 +100,14 @@ mod x86 {
         groups: usize,
         a: *const E,
         lda: usize,
+        group_stride: usize,
         b: *const E,
         c: *mut f32,
         ldc: usize,
         accumulate: bool,
     ) {
         // SAFETY: by this function's contract.
-        unsafe { generic::<E, true, 6>(rows, groups, a, lda, b, c, ldc, accumulate) }
+        unsafe { generic::<E, true, 6>(rows, groups, a, lda, group_stride, b, c, ldc, accumulate) }
     }
 
     /// Defines a kernel for tiles of up to 14 rows: a body generic over the height, called with the height as a constant.
@@ -121,6 +123,7 @@ mod x86 {
                 groups: usize,
                 a: *const $element,
                 lda: usize,
+                group_stride: usize,
                 b: *const $element,
                 c: *mut f32,
                 ldc: usize,
@@ -132,6 +135,7 @@ mod x86 {
                     groups: usize,
                     a: *const $element,
                     lda: usize,
+                    group_stride: usize,
                     b: *const $element,
                     c: *mut f32,
                     ldc: usize,
@@ -154,7 +158,7 @@ mod x86 {
                                 _mm512_loadu_si512(panel.add(16).cast()),
                             ];
                             for row in 0..HEIGHT {
-                                let $a = _mm512_set1_epi32(a.add(row * lda + group * GROUP).cast::<i32>().read_unaligned());
+                                let $a = _mm512_set1_epi32(a.add(row * lda + group * group_stride).cast::<i32>().read_unaligned());
                                 for half in 0..2 {
                                     let $b = columns[half];
                                     let $sum = sums[row][half];
@@ -172,7 +176,7 @@ mod x86 {
                     ($d($height:literal)*) => {
                         match rows {
                             // SAFETY: by this function's contract.
-                            $d($height => unsafe { tile::<$height>(groups, a, lda, b, c, ldc, accumulate) },)*
+                            $d($height => unsafe { tile::<$height>(groups, a, lda, group_stride, b, c, ldc, accumulate) },)*
                             _ => unreachable!("a tile of {rows} rows; at most {TILE_ROWS}"),
                         }
                     };

@@ -2,13 +2,13 @@
 //! group after another, whatever the number of rows, the tiling or the threads. That is what makes the sampler's numbers
 //! equal the trainer's.
 //!
-//! A is row-major, its rows the tokens. B is packed in panels of 32 columns: `[columns / 32][reduction / GROUP][32][GROUP]`.
+//! A is row-major, its rows the tokens, or packed like B (for a gradient, whose reduction runs over the tokens). B is packed in panels of 32 columns: `[columns / 32][reduction / GROUP][32][GROUP]`.
 //! C is f32, row-major.
 
 mod kernels;
 mod pack;
 
-pub use pack::{Panels, PanelsView, pack_columns, pack_rows, repack_transposed, transpose_into};
+pub use pack::{Panels, PanelsView, pack_columns, pack_rows, repack_transposed};
 
 use crate::element::Element;
 use crate::pool::{Parts, Pool};
@@ -25,13 +25,14 @@ const PASS: usize = 1024;
 /// Bytes of B that a task goes over again and again: half of a 1 MiB L2 cache.
 const L2_BYTES: usize = 512 << 10;
 
-/// Computes `rows` x 32 elements of C from rows of A (stride `lda`) and a panel, over `groups` groups of the reduction.
+/// Computes `rows` x 32 elements of C from rows of A (`lda` apart, their groups `group_stride` apart) and a panel, over `groups` groups of the reduction.
 /// Starts from C where `accumulate`, else from zero.
 pub type Kernel<E> = unsafe fn(
     rows: usize,
     groups: usize,
     a: *const E,
     lda: usize,
+    group_stride: usize,
     b: *const E,
     c: *mut f32,
     ldc: usize,
@@ -62,23 +63,68 @@ pub struct Output<'a> {
 /// `C = A B`, or `C += A B` where `accumulate`. Shapes: A [rows, reduction], B [reduction, columns], C [rows, columns].
 /// The reduction of A must be padded with zeros to a multiple of the group; `stride` of A has room for that.
 pub fn gemm<E: GemmElement>(pool: &Pool, a: Rows<'_, E>, b: PanelsView<'_, E>, c: Output<'_>, accumulate: bool) {
-    let (rows, columns, padded) = (a.rows, b.columns, b.reduction);
+    let rows = a.rows;
+    if rows == 0 {
+        return;
+    }
+    assert!(a.stride >= b.reduction && a.data.len() >= (rows - 1) * a.stride + b.reduction, "A is too small");
+    let tiles = rows.div_ceil(TILE_ROWS);
+    // Tiles of equal height: 32 rows run as 11, 11, 10 and not as 14, 14, 4.
+    let start = |tile: usize| tile * rows / tiles;
+    let tile = |tile: usize| {
+        let row = start(tile);
+        Tile { row, height: start(tile + 1) - row, data: &a.data[row * a.stride..], stride: a.stride, group_stride: E::GROUP }
+    };
+    drive(pool, rows, tiles, &tile, b, c, accumulate);
+}
+
+/// `C = A B`, or `C += A B`, with A packed as panels: its rows are the columns of `a`.
+pub fn gemm_packed<E: GemmElement>(pool: &Pool, a: PanelsView<'_, E>, b: PanelsView<'_, E>, c: Output<'_>, accumulate: bool) {
+    assert!(a.reduction == b.reduction, "the reductions of A and B differ");
+    // A panel of 32 rows runs as 11, 11 and 10.
+    const STARTS: [usize; 4] = [0, 11, 22, 32];
+    let tiles = |rows: usize| rows / PANEL * 3 + STARTS.iter().position(|&start| rows % PANEL <= start).unwrap_or(3);
+    let tile = |tile: usize| {
+        let (panel, part) = (tile / 3, tile % 3);
+        let row = panel * PANEL + STARTS[part];
+        let height = (panel * PANEL + STARTS[part + 1]).min(a.columns) - row;
+        let data = &a.panel(panel)[STARTS[part] * E::GROUP..];
+        Tile { row, height, data, stride: E::GROUP, group_stride: PANEL * E::GROUP }
+    };
+    drive(pool, a.columns, tiles(a.columns), &tile, b, c, accumulate);
+}
+
+/// Rows of A that one kernel call takes.
+struct Tile<'a, E> {
+    row: usize,
+    height: usize,
+    data: &'a [E],
+    stride: usize,
+    group_stride: usize,
+}
+
+fn drive<'a, E: GemmElement>(
+    pool: &Pool,
+    rows: usize,
+    row_tiles: usize,
+    tile: &(dyn Fn(usize) -> Tile<'a, E> + Sync),
+    b: PanelsView<'_, E>,
+    c: Output<'_>,
+    accumulate: bool,
+) {
+    let (columns, padded) = (b.columns, b.reduction);
     if rows == 0 || columns == 0 {
         return;
     }
-    assert!(a.stride >= padded && a.data.len() >= (rows - 1) * a.stride + padded, "A is too small");
     assert!(c.data.len() >= (rows - 1) * c.stride + c.offset + columns, "C is too small");
     let panels = b.panels();
     let panel_bytes = padded.min(PASS) * PANEL * size_of::<E>();
     let threads = pool.threads();
     let block_panels = (L2_BYTES / panel_bytes.max(1)).clamp(1, panels.div_ceil(2 * threads).max(1));
-    let row_tiles = rows.div_ceil(TILE_ROWS);
     let column_tasks = panels.div_ceil(block_panels);
     let row_tasks = (4 * threads).div_ceil(column_tasks).clamp(1, row_tiles);
     let tiles_of_task = row_tiles.div_ceil(row_tasks);
     let row_tasks = row_tiles.div_ceil(tiles_of_task);
-    // Tiles of equal height: 32 rows run as 11, 11, 10 and not as 14, 14, 4.
-    let tile_start = |tile: usize| tile * rows / row_tiles;
     let kernel = E::kernel();
     let output = Parts::new(c.data);
     pool.run(column_tasks * row_tasks, &|task| {
@@ -89,18 +135,19 @@ pub fn gemm<E: GemmElement>(pool: &Pool, a: Rows<'_, E>, b: PanelsView<'_, E>, c
         let mut start = 0;
         loop {
             let length = (padded - start).min(PASS);
-            for tile in tile_range.clone() {
-                let (row, height) = (tile_start(tile), tile_start(tile + 1) - tile_start(tile));
+            for index in tile_range.clone() {
+                let Tile { row, height, data, stride, group_stride } = tile(index);
+                let a_tile = &data[start / E::GROUP * group_stride..];
                 for panel in first..last {
                     let b_panel = &b.panel(panel)[start * PANEL..];
                     let width = (columns - panel * PANEL).min(PANEL);
                     let c_offset = row * c.stride + c.offset + panel * PANEL;
-                    let a_tile = &a.data[row * a.stride + start..];
                     let add = accumulate || start > 0;
-                    // SAFETY: bounds are asserted above; tasks write disjoint tiles of C.
+                    // SAFETY: bounds are asserted above and by slicing; tasks write disjoint tiles of C.
                     unsafe {
                         let c_tile = output.pointer().add(c_offset);
-                        run_tile(kernel, height, length, a_tile, a.stride, b_panel, c_tile, c.stride, width, add);
+                        let strides = (stride, group_stride);
+                        run_tile_strided(kernel, height, length, a_tile, strides, b_panel, c_tile, c.stride, width, add);
                     }
                 }
             }
@@ -112,10 +159,10 @@ pub fn gemm<E: GemmElement>(pool: &Pool, a: Rows<'_, E>, b: PanelsView<'_, E>, c
     });
 }
 
-/// One tile; a panel with fewer than 32 columns goes through a buffer, so that nothing beside C is written.
+/// One tile of row-major A.
 ///
 /// # Safety
-/// A, the panel and C hold the tile, and no other thread uses that part of C.
+/// As `run_tile_strided`.
 #[allow(clippy::too_many_arguments)]
 #[inline(always)]
 pub unsafe fn run_tile<E: GemmElement>(
@@ -130,11 +177,35 @@ pub unsafe fn run_tile<E: GemmElement>(
     width: usize,
     accumulate: bool,
 ) {
+    debug_assert!(a.len() >= (rows - 1) * lda + reduction);
+    // SAFETY: by this function's contract.
+    unsafe { run_tile_strided(kernel, rows, reduction, a, (lda, E::GROUP), b, c, ldc, width, accumulate) }
+}
+
+/// One tile; a panel with fewer than 32 columns goes through a buffer, so that nothing beside C is written. `strides`: from
+/// one row of A to the next, and from one of its groups to the next.
+///
+/// # Safety
+/// A, the panel and C hold the tile, and no other thread uses that part of C.
+#[allow(clippy::too_many_arguments)]
+#[inline(always)]
+unsafe fn run_tile_strided<E: GemmElement>(
+    kernel: Kernel<E>,
+    rows: usize,
+    reduction: usize,
+    a: &[E],
+    (lda, group_stride): (usize, usize),
+    b: &[E],
+    c: *mut f32,
+    ldc: usize,
+    width: usize,
+    accumulate: bool,
+) {
     let groups = reduction / E::GROUP;
-    debug_assert!(rows <= TILE_ROWS && a.len() >= (rows - 1) * lda + reduction && b.len() >= reduction * PANEL);
+    debug_assert!(rows <= TILE_ROWS && b.len() >= reduction * PANEL);
     if width == PANEL {
         // SAFETY: by this function's contract.
-        unsafe { kernel(rows, groups, a.as_ptr(), lda, b.as_ptr(), c, ldc, accumulate) };
+        unsafe { kernel(rows, groups, a.as_ptr(), lda, group_stride, b.as_ptr(), c, ldc, accumulate) };
         return;
     }
     let mut buffer = [0.0f32; TILE_ROWS * PANEL];
@@ -145,7 +216,7 @@ pub unsafe fn run_tile<E: GemmElement>(
                 std::ptr::copy_nonoverlapping(c.add(row * ldc), buffer.as_mut_ptr().add(row * PANEL), width);
             }
         }
-        kernel(rows, groups, a.as_ptr(), lda, b.as_ptr(), buffer.as_mut_ptr(), PANEL, accumulate);
+        kernel(rows, groups, a.as_ptr(), lda, group_stride, b.as_ptr(), buffer.as_mut_ptr(), PANEL, accumulate);
         for row in 0..rows {
             std::ptr::copy_nonoverlapping(buffer.as_ptr().add(row * PANEL), c.add(row * ldc), width);
         }

@@ -182,38 +182,3 @@ pub fn repack_transposed<E: Element>(pool: &Pool, source: PanelsView<'_, E>, out
         }
     });
 }
-
-/// Writes the transpose of a row-major [rows, columns] matrix as [columns, stride] with zeros from `rows` up to `stride`.
-pub fn transpose_into<S: Element, E: Element>(
-    pool: &Pool,
-    source: &[S],
-    source_stride: usize,
-    rows: usize,
-    columns: usize,
-    stride: usize,
-    out: &mut [E],
-) {
-    const BLOCK: usize = 32;
-    assert!(stride >= rows && out.len() >= columns * stride);
-    let parts = Parts::new(out);
-    pool.run(columns.div_ceil(BLOCK), &|task| {
-        let first = task * BLOCK;
-        let width = (columns - first).min(BLOCK);
-        // SAFETY: each task has its own rows of the transpose.
-        let block = unsafe { parts.get(first * stride, width * stride) };
-        let mut start = 0;
-        while start < rows {
-            let depth = (rows - start).min(BLOCK);
-            for column in 0..width {
-                let to = &mut block[column * stride + start..column * stride + start + depth];
-                for (row, value) in to.iter_mut().enumerate() {
-                    *value = E::from_f32(source[(start + row) * source_stride + first + column].to_f32());
-                }
-            }
-            start += depth;
-        }
-        for column in 0..width {
-            block[column * stride + rows..(column + 1) * stride].fill(E::default());
-        }
-    });
-}

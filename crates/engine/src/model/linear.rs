@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::gemm::{GemmElement, Output, Panels, Rows, gemm, pack_columns, repack_transposed, transpose_into};
+use crate::gemm::{GemmElement, Output, Panels, Rows, gemm, gemm_packed, pack_columns, repack_transposed};
 use crate::model::adapter::Adapter;
 use crate::model::buffers::Buffers;
 use crate::model::weights::Weights;
@@ -172,14 +172,12 @@ fn outer_product<E: GemmElement>(
     out: &mut [f32],
     free: &mut Buffers<E>,
 ) {
-    let depth = stride_of::<E>(rows);
-    let mut transposed = free.elements.take(outputs * depth);
-    transpose_into(pool, left, left_stride, rows, outputs, depth, &mut transposed);
+    let mut across = panels(free, outputs, rows);
+    pack_columns(pool, left, left_stride, rows, &mut across);
     let mut down = panels(free, inputs, rows);
     pack_columns(pool, right, right_stride, rows, &mut down);
-    let a = Rows { data: &transposed, rows: outputs, stride: depth };
-    gemm(pool, a, down.view(), Output { data: out, stride: inputs, offset: 0 }, true);
-    free.elements.give(transposed);
+    gemm_packed(pool, across.view(), down.view(), Output { data: out, stride: inputs, offset: 0 }, true);
+    free.elements.give(across.data);
     free.elements.give(down.data);
 }
 

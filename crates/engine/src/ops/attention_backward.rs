@@ -1,6 +1,6 @@
 //! The gradient of attention, with the softmax's weights recomputed from their logarithmic sums (Dao et al., 2022).
 
-use crate::gemm::{GemmElement, Output, Panels, Rows, gemm, pack_columns, pack_rows, transpose_into};
+use crate::gemm::{GemmElement, Output, Panels, Rows, gemm, gemm_packed, pack_columns, pack_rows};
 use crate::isa::by_isa;
 use crate::ops::attention::{Heads, Span};
 use crate::ops::convert_row;
@@ -138,16 +138,13 @@ impl<E: GemmElement> AttentionBackward<'_, E> {
                     let to = unsafe { d_queries.get(row(i) * width + head * dim, dim) };
                     to.copy_from_slice(&d_block[i * dim..(i + 1) * dim]);
                 }
-                let depth = count.next_multiple_of(E::GROUP);
-                let mut transposed = vec![E::default(); seen * depth];
-                let mut down = panels(dim, count);
-                for (across, right, total) in
+                let (mut across, mut down) = (panels(seen, count), panels(dim, count));
+                for (left, right, total) in
                     [(&d_rounded, &queries, &mut result.keys), (&weights, &d_outputs, &mut result.values)]
                 {
-                    transpose_into(&alone, across, columns, count, seen, depth, &mut transposed);
+                    pack_columns(&alone, left, columns, count, &mut across);
                     pack_columns(&alone, right, stride, count, &mut down);
-                    let left = Rows { data: &transposed, rows: seen, stride: depth };
-                    gemm(&alone, left, down.view(), Output { data: total, stride: dim, offset: 0 }, true);
+                    gemm_packed(&alone, across.view(), down.view(), Output { data: total, stride: dim, offset: 0 }, true);
                 }
             }
         }

@@ -2,8 +2,8 @@
 //! array of tokens x vocabulary.
 
 use crate::gemm::{
-    GemmElement, Output, PANEL, Panels, PanelsView, Rows, TILE_ROWS, gemm, pack_columns, repack_transposed, run_tile,
-    transpose_into,
+    GemmElement, Output, PANEL, Panels, PanelsView, Rows, TILE_ROWS, gemm, gemm_packed, pack_columns, repack_transposed,
+    run_tile,
 };
 use crate::isa::by_isa;
 use crate::ops::math::{exp, max_of, sum_of};
@@ -49,8 +49,13 @@ by_isa! {
         for logit in logits.iter_mut() {
             *logit -= max;
         }
-        let sum = sum_of(logits.len(), |i| exp::<FMA>(logits[i]));
-        let weighted = sum_of(logits.len(), |i| exp::<FMA>(logits[i]) * logits[i]);
+        let mut weights = [0.0f32; CHUNK];
+        let weights = &mut weights[..logits.len()];
+        for (weight, logit) in weights.iter_mut().zip(logits.iter()) {
+            *weight = exp::<FMA>(*logit);
+        }
+        let sum = sum_of(logits.len(), |i| weights[i]);
+        let weighted = sum_of(logits.len(), |i| weights[i] * logits[i]);
         ChunkSums { max, sum, weighted }
     }
 }
@@ -174,13 +179,12 @@ pub fn head_backward<E: GemmElement>(
     mut d_head: Option<&mut [f32]>,
 ) {
     let (rows, width) = (hidden.rows, d_hidden.len() / hidden.rows.max(1));
-    let depth = rows.next_multiple_of(E::GROUP);
     let mut down = Panels::<E>::zeros(width, rows);
     if d_head.is_some() {
         pack_columns(pool, hidden.data, hidden.stride, rows, &mut down);
     }
     let mut d_logits = vec![E::default(); rows * BACKWARD_COLUMNS];
-    let mut transposed = vec![E::default(); if d_head.is_some() { BACKWARD_COLUMNS * depth } else { 0 }];
+    let mut d_columns = Panels::<E>::zeros(BACKWARD_COLUMNS, rows);
     let mut across = Panels::<E>::zeros(width, BACKWARD_COLUMNS);
     let row_sums: Vec<f32> =
         (0..rows).map(|row| gradients.logprobs[queries.offsets[row]..queries.offsets[row + 1]].iter().sum()).collect();
@@ -214,10 +218,10 @@ pub fn head_backward<E: GemmElement>(
         repack_transposed(pool, part, &mut across);
         gemm(pool, d_rows, across.view(), Output { data: d_hidden, stride: width, offset: 0 }, true);
         if let Some(d_head) = d_head.as_deref_mut() {
-            transpose_into(pool, &d_logits, BACKWARD_COLUMNS, rows, part.columns, depth, &mut transposed);
-            let left = Rows { data: &transposed, rows: part.columns, stride: depth };
+            d_columns.reshape(part.columns, rows);
+            pack_columns(pool, &d_logits, BACKWARD_COLUMNS, rows, &mut d_columns);
             let offset = first * width;
-            gemm(pool, left, down.view(), Output { data: d_head, stride: width, offset }, true);
+            gemm_packed(pool, d_columns.view(), down.view(), Output { data: d_head, stride: width, offset }, true);
         }
     }
 }
