@@ -50,7 +50,7 @@ async function disagreements(rows: OfficialVerdict[]): Promise<object[]> {
   )
 }
 
-// One mutant of each task; scripts/human-eval/check.ts judges all of the file.
+// One mutant of each task; scripts/human-eval.ts judges all of the file.
 test('verdicts on solutions with one token mutated are those of the official harness', async () => {
   const rows = await officialVerdicts('official-verdicts.jsonl')
   const firsts = rows.filter(({ task_id }, i) => task_id !== rows[i - 1]?.task_id)

@@ -2,17 +2,17 @@
  * Compares this project's verdicts with the official harness's, on all canonical solutions and on mutants of them.
  *
  *     python3 scripts/human-eval/official.py samples.jsonl > official.jsonl
- *     node scripts/human-eval/check.ts official.jsonl
+ *     node scripts/human-eval.ts official.jsonl
  *
  * Prints every disagreement and ends with 1 when there is one. Slow: the official harness takes about 0.1 s a sample.
  */
 
-import { readJsonLines } from '../../src/data/json-lines.ts'
-import { loadTasks } from '../../src/data/tasks/load-tasks.ts'
-import { judgeAttempts } from '../../src/evals/judge-samples.ts'
-import { programOfCompletion } from '../../src/evals/program.ts'
-import { readSamples } from '../../src/evals/samples.ts'
-import { createSandbox } from '../../src/sandbox/index.ts'
+import { readJsonLines } from '../src/data/json-lines.ts'
+import { loadTasks } from '../src/data/tasks/load-tasks.ts'
+import { judgeAttempts } from '../src/evals/judge-samples.ts'
+import { programOfCompletion } from '../src/evals/program.ts'
+import { readSamples } from '../src/evals/samples.ts'
+import { createSandbox } from '../src/sandbox/index.ts'
 
 const path = process.argv[2]
 if (path === undefined) throw new Error('give the file that official.py wrote')
