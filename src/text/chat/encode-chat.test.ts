@@ -93,7 +93,7 @@ describe('renderChat', () => {
   it('says so when there is no template, it does not parse, or it refuses the messages', () => {
     const none = loadTokenizer({ tokenizerJson: json })
     expect(() => renderChat(none, [])).toThrow('no chat template')
-    expect(() => renderChat(tokenizerWith('{% for %}'), [])).toThrow('the chat template does not parse')
+    expect(() => renderChat(tokenizerWith('{% for %}'), [])).toThrow(/^the chat template does not parse/)
     expect(() => renderChat(tokenizerWith("{{ raise_exception('roles must alternate') }}"), [])).toThrow(
       'roles must alternate',
     )
@@ -155,5 +155,6 @@ describe('encodeChat', () => {
 
   it('knows the end of a turn by the template as well as by the checkpoint', () => {
     expect([...endTokens(tokenizerWith(smollm2))]).toEqual([0, 2])
+    expect([...endTokens(tokenizerWith("{{ raise_exception('system first') }}"))]).toEqual([0])
   })
 })

@@ -43,19 +43,33 @@ export function encodeChat(
     : encodeApart(tokenizer, text, spans, ends)
 }
 
+const knownEnds = new WeakMap<Tokenizer, ReadonlySet<number>>()
+
 /** Ids at which an answer ends: the checkpoint's, and the special token with which the chat template closes an answer. */
-export function endTokens(tokenizer: Tokenizer): Set<number> {
-  const ends = new Set(tokenizer.stopTokenIds)
-  if (tokenizer.chatTemplate === undefined) return ends
-  const answer = 'answer'
-  const rendered = renderChat(tokenizer, [
-    { role: 'user', content: 'question' },
-    { role: 'assistant', content: answer },
-  ])
-  const after = tokenizer.encode(rendered.slice(rendered.lastIndexOf(answer) + answer.length))
-  const close = after.find((token) => tokenizer.specialTokenIds.includes(token))
-  if (close !== undefined) ends.add(close)
+export function endTokens(tokenizer: Tokenizer): ReadonlySet<number> {
+  const known = knownEnds.get(tokenizer)
+  if (known) return known
+  const close = closingToken(tokenizer)
+  const ends = new Set([...tokenizer.stopTokenIds, ...(close === undefined ? [] : [close])])
+  knownEnds.set(tokenizer, ends)
   return ends
+}
+
+function closingToken(tokenizer: Tokenizer): number | undefined {
+  if (tokenizer.chatTemplate === undefined) return undefined
+  const answer = 'answer'
+  let rendered: string
+  try {
+    rendered = renderChat(tokenizer, [
+      { role: 'user', content: 'question' },
+      { role: 'assistant', content: answer },
+    ])
+  } catch {
+    // A template for other exchanges than this one (it wants a system message, say) is still good for those.
+    return undefined
+  }
+  const after = tokenizer.encode(rendered.slice(rendered.lastIndexOf(answer) + answer.length))
+  return after.find((token) => tokenizer.specialTokenIds.includes(token))
 }
 
 function spanOfTurn(
@@ -82,7 +96,12 @@ function spanOfTurn(
   return { start: prompt.length, end: through.length }
 }
 
-function encodeApart(tokenizer: Tokenizer, text: string, spans: Span[], ends: Set<number>): EncodedChat {
+function encodeApart(
+  tokenizer: Tokenizer,
+  text: string,
+  spans: Span[],
+  ends: ReadonlySet<number>,
+): EncodedChat {
   const parts: { ids: Int32Array; written: number }[] = []
   let at = 0
   for (const { start, end } of spans) {
@@ -104,7 +123,12 @@ function encodeApart(tokenizer: Tokenizer, text: string, spans: Span[], ends: Se
   return { text, tokens, assistantMask }
 }
 
-function encodeWhole(tokenizer: Tokenizer, text: string, spans: Span[], ends: Set<number>): EncodedChat {
+function encodeWhole(
+  tokenizer: Tokenizer,
+  text: string,
+  spans: Span[],
+  ends: ReadonlySet<number>,
+): EncodedChat {
   const { ids, offsets } = tokenizer.encodeWithOffsets(text)
   const assistantMask = new Uint8Array(ids.length)
   for (const { start, end } of spans) {
@@ -120,7 +144,7 @@ function encodeWhole(tokenizer: Tokenizer, text: string, spans: Span[], ends: Se
 }
 
 /** Tokens up to the last end of turn; what follows it (a line break) is the template's. */
-function writtenLength(answer: Int32Array, ends: Set<number>): number {
+function writtenLength(answer: Int32Array, ends: ReadonlySet<number>): number {
   const last = answer.findLastIndex((token) => ends.has(token))
   return last < 0 ? answer.length : last + 1
 }

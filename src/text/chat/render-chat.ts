@@ -37,8 +37,9 @@ export function renderChat(
     ...(knowsTools &&
       tools.length > 0 && { tools: tools.map((tool) => ({ type: 'function', function: tool })) }),
   }
+  const template = parsed(source)
   try {
-    return parsed(source).render(variables)
+    return template.render(variables)
   } catch (error) {
     throw new TextError(`the chat template refuses these messages: ${messageOf(error)}`)
   }
