@@ -147,9 +147,8 @@ const { loss: value, gradients, metrics } = batchLoss(loss, examples, outputs)
 console.log(value.toFixed(4), gradients.length, metrics.clipFraction)
 \`\`\`
 
-A bare \`gspo\` or \`gdpo\` means several algorithms in the literature and is refused with an error that lists them. TRPO's step
-(\`trustRegionStep\`) and DoReMi's weights (\`updateDomainWeights\`) are functions of \`whetstone/losses\` without an id, for they
-are not losses. \`npm run goldens -- DIR\` runs golden vectors, \`npm run gradcheck\` compares every gradient with finite differences, and
+A bare \`gspo\` or \`gdpo\` means several algorithms in the literature and is refused with an error that lists them. A critic of its own trains on
+\`valueLoss\`. TRPO's step (\`trustRegionStep\`) and DoReMi's weights (\`updateDomainWeights\`) have no id, for they are not losses. \`npm run goldens -- DIR\` runs golden vectors, \`npm run gradcheck\` compares every gradient with finite differences, and
 \`npm run mutants\` makes mistakes on purpose and sees that the tests notice.`
 
 if (import.meta.main) writeFileSync(new URL('../docs/losses.md', import.meta.url), renderLossesPage())

@@ -1,7 +1,6 @@
 import type { FloatArray } from '../../src/engine/contract.ts'
-import { tokenWeight } from '../../src/losses/aggregation.ts'
 import { zerosLike } from '../../src/losses/arrays.ts'
-import { algorithm, batchLoss, classifySteps, clippedValueLoss, tokenTotals } from '../../src/losses/index.ts'
+import { algorithm, batchLoss, classifySteps, tokenTotals, valueLoss } from '../../src/losses/index.ts'
 import { softmaxCrossEntropy } from '../../src/losses/softmax-cross-entropy.ts'
 import { type Adapter, type GoldenCase, options, sequencesOf } from './golden-case.ts'
 
@@ -85,13 +84,7 @@ export const rewardBradleyTerry: Adapter = ({ inputs, config, row }) => {
 
 export const valueClipped: Adapter = ({ inputs, config, rows }) => {
   const [values, oldValues, returns] = [rows('values'), rows('oldValues'), rows('returns')]
-  const totals = tokenTotals(inputs.mask)
-  const weight = tokenWeight(
-    'value',
-    { aggregation: config.aggregation ?? 'token-mean', constant: config.constant ?? null },
-    totals,
-  )
-  const loss = clippedValueLoss({ id: 'value', totals, clip: config.clip ?? null, weight })
+  const loss = valueLoss(options(config, ['clip', 'aggregation', 'constant']), tokenTotals(inputs.mask))
   const examples = sequencesOf(values).map((sequence, s) => ({
     sequences: [sequence],
     masks: [inputs.mask[s]],

@@ -23,4 +23,4 @@ export type {
   TokenTotals,
   ValueExample,
 } from './types.ts'
-export { clippedValueLoss } from './value-loss.ts'
+export { valueLoss } from './value-loss.ts'

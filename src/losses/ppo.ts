@@ -8,6 +8,7 @@
  *   1/2 of the value loss; TRL, verl, OpenRLHF, SkyRL and we keep it.
  */
 import { aggregationOptions, tokenWeight } from './aggregation.ts'
+import { clippedValueLoss } from './clipped-value-loss.ts'
 import { entropyBonus } from './entropy-bonus.ts'
 import { numberOption, type OptionsFor, optionalNumberOption, readOptions } from './options.ts'
 import { policyLoss } from './policy-loss.ts'
@@ -15,7 +16,6 @@ import { clipOptions, dualClipOption } from './policy-options.ts'
 import { sumLosses } from './sum-losses.ts'
 import { clippedSurrogate } from './surrogate.ts'
 import type { PolicyExample, PureLoss, TokenTotals, ValueExample } from './types.ts'
-import { clippedValueLoss } from './value-loss.ts'
 
 export const ppoOptions = {
   ...clipOptions(0.2, 0.2),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { randomBatch, seededRandom } from '../../scripts/gradcheck/random-batch.ts'
 import { registry, tokenTotals } from '../../src/losses/index.ts'
+import { valueLoss, valueLossOptions } from '../../src/losses/value-loss.ts'
 import { describeOptions, type OptionSubject } from './describe-options.ts'
 
 const batch = { ...randomBatch(seededRandom(21), 6), advantages: [1.2, 0.7, -0.8, -1.5, 0.3, -0.4] }
@@ -145,6 +146,11 @@ for (const [id, entry] of Object.entries(registry)) {
   } else if (entry.kind === 'weights') {
     subjects[id] = { specs: entry.options, run: weightRun(name), effects: bounds }
   }
+}
+subjects.value = {
+  specs: valueLossOptions,
+  run: (options) => valueLoss(options, policyTotals)(everything, far),
+  effects: { ...aggregation, clip: [{ clip: null }, { clip: 0.1 }] },
 }
 subjects['gspo-sequence']!.specs = { ...subjects['gspo-sequence']!.specs }
 delete (subjects['gspo-sequence']!.specs as Record<string, unknown>).form
