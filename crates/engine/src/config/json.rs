@@ -76,7 +76,8 @@ impl ModelConfig {
 
 fn read_family(fields: &Fields) -> Result<Family> {
     let known = FAMILIES.map(|(_, architecture, _)| architecture).join(", ");
-    let refuse = |name: &str, value: &str| Err(fields.error(name, &format!("'{value}' is not supported; only {known}")));
+    let refuse =
+        |name: &str, value: &str| Err(fields.error(name, &format!("'{value}' is not supported; only {known}")));
     let architecture = fields.texts("architectures")?.and_then(|names| names.first().copied());
     let by_architecture = match architecture {
         None => None,
@@ -143,7 +144,8 @@ fn read_head_dim(fields: &Fields, family: Family, hidden_size: usize, num_heads:
         return Ok(128);
     }
     if num_heads == 0 || !hidden_size.is_multiple_of(num_heads) {
-        let problem = format!("({hidden_size}) is no multiple of num_attention_heads ({num_heads}), and head_dim is missing");
+        let problem =
+            format!("({hidden_size}) is no multiple of num_attention_heads ({num_heads}), and head_dim is missing");
         return Err(fields.error("hidden_size", &problem));
     }
     Ok(hidden_size / num_heads)
@@ -174,10 +176,8 @@ fn read_rope(fields: &Fields) -> Result<(f64, RopeScaling)> {
             factor: factor("factor")?,
             low_freq_factor: factor("low_freq_factor")?,
             high_freq_factor: factor("high_freq_factor")?,
-            original_max_position: scaling.required(
-                "original_max_position_embeddings",
-                scaling.count("original_max_position_embeddings")?,
-            )?,
+            original_max_position: scaling
+                .required("original_max_position_embeddings", scaling.count("original_max_position_embeddings")?)?,
         },
         other => {
             let problem = format!("is '{other}'; only default, linear and llama3 are supported");

@@ -95,7 +95,8 @@ impl ModelConfig {
 
     /// Elements of all parameters, without listing them.
     pub fn parameter_count(&self) -> u128 {
-        let (hidden, vocab, inner) = (self.hidden_size as u128, self.vocab_size as u128, self.intermediate_size as u128);
+        let (hidden, vocab, inner) =
+            (self.hidden_size as u128, self.vocab_size as u128, self.intermediate_size as u128);
         let queries = self.num_heads as u128 * self.head_dim as u128;
         let keys = self.num_kv_heads as u128 * self.head_dim as u128;
         let biases = if self.qkv_bias { queries + 2 * keys } else { 0 };

@@ -29,9 +29,16 @@ pub enum Family {
 pub enum RopeScaling {
     None,
     /// All frequencies divided by `factor`.
-    Linear { factor: f64 },
+    Linear {
+        factor: f64,
+    },
     /// Low frequencies divided by `factor`, high ones kept, those between interpolated (Llama 3.1).
-    Llama3 { factor: f64, low_freq_factor: f64, high_freq_factor: f64, original_max_position: usize },
+    Llama3 {
+        factor: f64,
+        low_freq_factor: f64,
+        high_freq_factor: f64,
+        original_max_position: usize,
+    },
 }
 
 /// A model's architecture. `from_json` and the GGUF reader give checked ones; call `check` on one built by hand.

@@ -51,8 +51,11 @@ fn older_and_newer_rope_fields_read_alike() {
 #[test]
 fn llama3_scaling_divides_long_wavelengths_and_keeps_short_ones() {
     // Expected: transformers' _compute_llama3_parameters for head_dim 16, theta 5e5, factor 8, low 1, high 4, context 64.
-    let config = read(&[("rope_parameters", json!({"rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0,
-        "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 64}))]);
+    let config = read(&[(
+        "rope_parameters",
+        json!({"rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0,
+        "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 64}),
+    )]);
     let theta: f64 = 500000.0;
     let plain: Vec<f64> = (0..8).map(|pair| 1.0 / theta.powf(2.0 * f64::from(pair) / 16.0)).collect();
     let got = config.rope_inverse_frequencies();
@@ -84,7 +87,8 @@ fn families_differ_in_biases_norms_and_windows() {
 
 #[test]
 fn qwen_windows_follow_use_sliding_window_max_window_layers_and_layer_types() {
-    let base = [("architectures", json!(["Qwen2ForCausalLM"])), ("model_type", json!("qwen2")), ("sliding_window", json!(24))];
+    let base =
+        [("architectures", json!(["Qwen2ForCausalLM"])), ("model_type", json!("qwen2")), ("sliding_window", json!(24))];
     let with = |more: &[(&'static str, serde_json::Value)]| [base.as_slice(), more].concat();
     assert_eq!(read(&base).layer_windows, [None, None]);
     let on = ("use_sliding_window", json!(true));
@@ -171,10 +175,11 @@ fn a_config_written_reads_back_the_same() {
 
 #[test]
 fn the_parameter_count_agrees_with_the_list_of_parameters() {
-    for edits in [vec![], vec![("tie_word_embeddings", json!(false))], vec![
-        ("architectures", json!(["Qwen2ForCausalLM"])),
-        ("model_type", json!("qwen2")),
-    ]] {
+    for edits in [
+        vec![],
+        vec![("tie_word_embeddings", json!(false))],
+        vec![("architectures", json!(["Qwen2ForCausalLM"])), ("model_type", json!("qwen2"))],
+    ] {
         let config = read(&edits);
         let listed: usize = config.parameters().iter().map(|p| p.shape.iter().product::<usize>()).sum();
         assert_eq!(config.parameter_count(), listed as u128);

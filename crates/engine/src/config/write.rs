@@ -58,7 +58,8 @@ impl ModelConfig {
                 object.insert("sliding_window".into(), json!(window));
             }
             Family::Qwen2 | Family::Qwen3 => {
-                let name = |window: &Option<usize>| if window.is_some() { "sliding_attention" } else { "full_attention" };
+                let name =
+                    |window: &Option<usize>| if window.is_some() { "sliding_attention" } else { "full_attention" };
                 let types: Vec<&str> = self.layer_windows.iter().map(name).collect();
                 let first = self.layer_windows.iter().position(Option::is_some).unwrap_or(self.num_layers);
                 object.insert("layer_types".into(), json!(types));

@@ -141,7 +141,9 @@ impl Checkpoint {
         let Some(shape) = shape else { return Err(self.missing(&parameter.name)) };
         if shape != parameter.shape {
             let (file, name, wanted) = (&self.name, &parameter.name, &parameter.shape);
-            return Err(Error::new(format!("{file}: tensor '{name}' has shape {shape:?}; the configuration asks for {wanted:?}")));
+            return Err(Error::new(format!(
+                "{file}: tensor '{name}' has shape {shape:?}; the configuration asks for {wanted:?}"
+            )));
         }
         Ok(())
     }

@@ -49,7 +49,9 @@ impl Shards {
         for (tensor, file) in index.weight_map.0 {
             // Nothing outside of the folder is opened, whatever the index says.
             if file.contains(['/', '\\', ':']) || !file.ends_with(".safetensors") {
-                return Err(Error::new(format!("{name}: weight_map '{tensor}': '{file}' is not a file of this folder")));
+                return Err(Error::new(format!(
+                    "{name}: weight_map '{tensor}': '{file}' is not a file of this folder"
+                )));
             }
             let number = match numbers.get(&file) {
                 Some(number) => *number,

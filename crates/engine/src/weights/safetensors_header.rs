@@ -67,12 +67,16 @@ pub(crate) fn element_size(dtype: &str) -> Option<usize> {
 pub(crate) fn read_header(file: &MappedFile) -> Result<Header> {
     let bytes = file.bytes();
     let Some((length, rest)) = bytes.split_first_chunk::<8>() else {
-        return Err(file.error(format!("has {} bytes; a safetensors file begins with 8 bytes of header length", bytes.len())));
+        return Err(
+            file.error(format!("has {} bytes; a safetensors file begins with 8 bytes of header length", bytes.len()))
+        );
     };
     let length = u64::from_le_bytes(*length);
     if length > MAX_HEADER || length > rest.len() as u64 {
         let left = rest.len();
-        return Err(file.error(format!("header length is {length}, but {left} bytes follow and {MAX_HEADER} is the most")));
+        return Err(
+            file.error(format!("header length is {length}, but {left} bytes follow and {MAX_HEADER} is the most"))
+        );
     }
     let (header, data) = rest.split_at(length as usize);
     let text = std::str::from_utf8(header).map_err(|error| file.error(format!("header is not UTF-8: {error}")))?;

@@ -67,7 +67,11 @@ pub fn write_safetensors(path: &Path, entries: &[SafetensorsEntry], metadata: &[
 }
 
 /// The header of tensors (name, dtype, shape, bytes) in this order, its length in front.
-pub(crate) fn header(file: &str, tensors: &[(&str, &str, &[usize], usize)], metadata: &[(&str, &str)]) -> Result<Vec<u8>> {
+pub(crate) fn header(
+    file: &str,
+    tensors: &[(&str, &str, &[usize], usize)],
+    metadata: &[(&str, &str)],
+) -> Result<Vec<u8>> {
     let mut object = Map::new();
     if !metadata.is_empty() {
         let strings: Map<String, Value> = metadata.iter().map(|(key, value)| (key.to_string(), json!(value))).collect();

@@ -17,7 +17,9 @@ pub(super) fn read_config(file: &GgufFile) -> Result<ModelConfig> {
         ("qwen2", None) => Family::Qwen2,
         ("qwen3", None) => Family::Qwen3,
         ("qwen2" | "qwen3", Some(_)) => {
-            return Err(file.error(&key("attention.sliding_window"), "is set; it is not supported in this architecture"));
+            return Err(
+                file.error(&key("attention.sliding_window"), "is set; it is not supported in this architecture")
+            );
         }
         (other, _) => {
             let problem = format!("'{other}' is not supported; only llama, qwen2 and qwen3 are");
@@ -129,7 +131,8 @@ fn read_rope_factors(
         RopeScaling::Llama3 { factor: f64::from(factor), low_freq_factor, high_freq_factor, original_max_position };
     let plain = ModelConfig { rope_scaling: RopeScaling::None, ..config.clone() }.rope_inverse_frequencies();
     let scaled = ModelConfig { rope_scaling: scaling, ..config.clone() }.rope_inverse_frequencies();
-    let agrees = |(divisor, (plain, scaled)): (&f32, (&f64, &f64))| (f64::from(*divisor) * scaled / plain - 1.0).abs() < 1e-4;
+    let agrees =
+        |(divisor, (plain, scaled)): (&f32, (&f64, &f64))| (f64::from(*divisor) * scaled / plain - 1.0).abs() < 1e-4;
     if divisors.len() != plain.len() || !divisors.iter().zip(plain.iter().zip(&scaled)).all(agrees) {
         return Err(file.error("rope_freqs.weight", "is not the scaling of Llama 3; no other is supported"));
     }

@@ -1,40 +1,13 @@
-//! The GGUF container: metadata by name, tensors by name. Arrays stay in the file and are decoded when asked for.
+//! An open GGUF file: metadata by name and type, tensors placed within the file.
 //!
 //! <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::error::{Error, Result};
-use crate::weights::gguf::cursor::{Cursor, Scalar, ScalarKind};
-use crate::weights::gguf::dequantize::TensorKind;
+use crate::weights::gguf::cursor::{Cursor, Scalar};
+use crate::weights::gguf::header::{TensorInfo, Value, read_metadata, read_tensors};
 use crate::weights::mapped::MappedFile;
-
-const TEXT: u32 = 8;
-const ARRAY: u32 = 9;
-
-/// ggml's most dimensions of a tensor.
-const MAX_RANK: u32 = 4;
-
-#[derive(Debug, Clone, Copy)]
-enum Value {
-    Scalar(Scalar),
-    /// The position of its length.
-    Text(usize),
-    Scalars { kind: ScalarKind, count: u64, position: usize },
-    Texts { count: u64, position: usize },
-}
-
-/// A tensor, its bytes checked to lie in the file.
-#[derive(Debug)]
-pub(super) struct TensorInfo {
-    pub(super) name: String,
-    pub(super) kind: TensorKind,
-    /// Fastest first: [inputs, outputs] of a matrix.
-    pub(super) dimensions: Vec<usize>,
-    /// Bytes from the start of the file.
-    start: usize,
-    end: usize,
-}
 
 #[derive(Debug)]
 pub(super) struct GgufFile {
@@ -169,7 +142,9 @@ impl GgufFile {
     fn alignment(&self) -> Result<usize> {
         match self.count("general.alignment")?.unwrap_or(32) {
             alignment if alignment.is_power_of_two() && (8..=1 << 20).contains(&alignment) => Ok(alignment),
-            other => Err(self.error("general.alignment", &format!("is {other}; it must be a power of 2, 8 to 1048576"))),
+            other => {
+                Err(self.error("general.alignment", &format!("is {other}; it must be a power of 2, 8 to 1048576")))
+            }
         }
     }
 
@@ -200,77 +175,4 @@ impl GgufFile {
             None => Ok(()),
         }
     }
-}
-
-fn read_metadata(cursor: &mut Cursor, count: u64) -> Result<HashMap<String, Value>> {
-    let mut metadata = HashMap::new();
-    for _ in 0..count {
-        let key = cursor.text("metadata key")?;
-        let value = read_value(cursor, key)?;
-        if metadata.insert(key.to_string(), value).is_some() {
-            return Err(cursor.error(key, "occurs twice"));
-        }
-    }
-    Ok(metadata)
-}
-
-fn read_value(cursor: &mut Cursor, key: &str) -> Result<Value> {
-    let kind = cursor.u32(key)?;
-    if let Some(kind) = ScalarKind::of(kind) {
-        return cursor.scalar(kind, key).map(Value::Scalar);
-    }
-    let position = cursor.position;
-    match kind {
-        TEXT => cursor.text(key).map(|_| Value::Text(position)),
-        ARRAY => {
-            let (kind, count) = (cursor.u32(key)?, cursor.u64(key)?);
-            let position = cursor.position;
-            if let Some(kind) = ScalarKind::of(kind) {
-                cursor.take(count.saturating_mul(kind.size()), key)?;
-                return Ok(Value::Scalars { kind, count, position });
-            }
-            if kind != TEXT {
-                return Err(cursor.error(key, &format!("is an array of type {kind}, which is not supported")));
-            }
-            for _ in 0..count {
-                cursor.text(key)?;
-            }
-            Ok(Value::Texts { count, position })
-        }
-        other => Err(cursor.error(key, &format!("has the unknown type {other}"))),
-    }
-}
-
-/// The tensors with their offsets within the data; `place` makes them positions in the file.
-fn read_tensors(cursor: &mut Cursor, count: u64) -> Result<Vec<TensorInfo>> {
-    let (mut tensors, mut seen) = (Vec::new(), HashSet::new());
-    for _ in 0..count {
-        let name = cursor.text("tensor name")?;
-        let fail = |cursor: &Cursor, problem: &str| Err(cursor.error(&format!("tensor '{name}'"), problem));
-        if !seen.insert(name) {
-            return fail(cursor, "occurs twice");
-        }
-        let rank = cursor.u32(name)?;
-        if rank == 0 || rank > MAX_RANK {
-            return fail(cursor, &format!("has {rank} dimensions; it must have 1 to {MAX_RANK}"));
-        }
-        let dimensions = (0..rank).map(|_| cursor.u64(name)).collect::<Result<Vec<u64>>>()?;
-        let number = cursor.u32(name)?;
-        let Some(kind) = TensorKind::of(number) else {
-            let known = TensorKind::names();
-            return fail(cursor, &format!("is of type {number}, which is not supported; only {known} are"));
-        };
-        let offset = cursor.u64(name)?;
-        let Some(size) = kind.size(&dimensions) else {
-            let problem = format!("shape {dimensions:?} is too large, has a 0, or does not divide into blocks of its type");
-            return fail(cursor, &problem);
-        };
-        let Some((start, end)) = usize::try_from(offset).ok().and_then(|at| Some((at, at.checked_add(size)?))) else {
-            return fail(cursor, &format!("offset {offset} is too large"));
-        };
-        // The sizes just checked fit a usize, so each dimension does.
-        let dimensions = dimensions.iter().map(|dimension| *dimension as usize).collect();
-        tensors.push(TensorInfo { name: name.into(), kind, dimensions, start, end });
-    }
-    Ok(tensors)
 }

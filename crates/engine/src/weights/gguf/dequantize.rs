@@ -47,7 +47,8 @@ impl TensorKind {
 
     /// Elements and bytes of a block.
     fn block(self) -> (usize, usize) {
-        let (.., elements, bytes) = KINDS[KINDS.iter().position(|(kind, ..)| *kind == self).expect("every kind is listed")];
+        let (.., elements, bytes) =
+            KINDS[KINDS.iter().position(|(kind, ..)| *kind == self).expect("every kind is listed")];
         (elements, bytes)
     }
 

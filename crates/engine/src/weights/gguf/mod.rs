@@ -4,6 +4,7 @@ mod config;
 mod container;
 mod cursor;
 mod dequantize;
+mod header;
 mod names;
 mod pre_tokenizers;
 mod tokenizer;

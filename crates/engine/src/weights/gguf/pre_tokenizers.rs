@@ -22,24 +22,17 @@ pub(super) struct PreTokenizer {
 pub(super) const KNOWN: &str = "default, gpt-2, smollm, llama-bpe, qwen2";
 
 pub(super) fn of(name: &str) -> Option<PreTokenizer> {
-    let plain = |pre_tokenizer| PreTokenizer {
-        normalizer: Value::Null,
-        pre_tokenizer,
-        ignore_merges: false,
-        add_bos: false,
-    };
+    let plain =
+        |pre_tokenizer| PreTokenizer { normalizer: Value::Null, pre_tokenizer, ignore_merges: false, add_bos: false };
     Some(match name {
         "default" | "gpt-2" => plain(byte_level(true)),
         "smollm" => plain(sequence(json!({"type": "Digits", "individual_digits": true}), byte_level(true))),
-        "llama-bpe" | "llama3" | "llama-v3" => PreTokenizer {
-            ignore_merges: true,
-            add_bos: true,
-            ..plain(sequence(split(LLAMA3), byte_level(false)))
-        },
-        "qwen2" => PreTokenizer {
-            normalizer: json!({"type": "NFC"}),
-            ..plain(sequence(split(QWEN2), byte_level(false)))
-        },
+        "llama-bpe" | "llama3" | "llama-v3" => {
+            PreTokenizer { ignore_merges: true, add_bos: true, ..plain(sequence(split(LLAMA3), byte_level(false))) }
+        }
+        "qwen2" => {
+            PreTokenizer { normalizer: json!({"type": "NFC"}), ..plain(sequence(split(QWEN2), byte_level(false))) }
+        }
         _ => return None,
     })
 }

@@ -77,7 +77,8 @@ fn sharded_weights_read_through_their_index() {
     let file = |name: &str| format!("model-0000{}-of-00002.safetensors", if second(name) { 2 } else { 1 });
     let map: serde_json::Map<String, Value> =
         tiny_config().parameters().iter().map(|p| (p.name.clone(), json!(file(&p.name)))).collect();
-    let index = |map: &serde_json::Map<String, Value>| json!({"metadata": {"total_size": 1}, "weight_map": map}).to_string();
+    let index =
+        |map: &serde_json::Map<String, Value>| json!({"metadata": {"total_size": 1}, "weight_map": map}).to_string();
     folder.write("model.safetensors.index.json", index(&map));
     let checkpoint = Checkpoint::open(&folder.0).unwrap();
     for parameter in checkpoint.config.parameters() {
@@ -109,10 +110,15 @@ fn missing_misshapen_and_surplus_tensors_are_refused_by_name() {
         }
         true
     });
-    assert!(opening(&folder).contains("'model.embed_tokens.weight' has shape [8, 11]; the configuration asks for [11, 8]"));
+    assert!(
+        opening(&folder).contains("'model.embed_tokens.weight' has shape [8, 11]; the configuration asks for [11, 8]")
+    );
     let folder = saved(Dtype::F32);
     let config = std::fs::read_to_string(folder.0.join("config.json")).unwrap();
-    folder.write("config.json", config.replace("Qwen2", "Llama").replace("qwen2", "llama").replace("sliding_window", "_"));
+    folder.write(
+        "config.json",
+        config.replace("Qwen2", "Llama").replace("qwen2", "llama").replace("sliding_window", "_"),
+    );
     assert!(opening(&folder).contains("self_attn.") && opening(&folder).contains("none of the Llama model's"));
 }
 
@@ -157,7 +163,8 @@ fn a_safetensors_path_opens_that_file_with_the_config_beside_it() {
 #[test]
 fn a_config_that_claims_a_huge_model_fails_on_the_small_file_beside_it() {
     let folder = saved(Dtype::F32);
-    let huge = ModelConfig { vocab_size: 1 << 24, num_layers: 1 << 12, layer_windows: vec![None; 1 << 12], ..tiny_config() };
+    let huge =
+        ModelConfig { vocab_size: 1 << 24, num_layers: 1 << 12, layer_windows: vec![None; 1 << 12], ..tiny_config() };
     folder.write("config.json", huge.to_json());
     assert!(opening(&folder).contains("the configuration asks for [16777216, 8]"));
 }

@@ -24,8 +24,10 @@ enum Damage {
 fn damage(length: usize) -> impl Strategy<Value = Damage> {
     let hostile = prop_oneof![
         prop::collection::vec(any::<u8>(), 1..9),
-        prop::sample::select(vec![0u64, 1, u64::MAX, 1 << 63, 1 << 32, u64::MAX / 2, u64::MAX - 7]).prop_map(|n| n.to_le_bytes().to_vec()),
-        prop::sample::select(vec![&b"\""[..], b"{", b"[", b"]", b"9", b"-", b"e9", b",", b"\xff"]).prop_map(<[u8]>::to_vec),
+        prop::sample::select(vec![0u64, 1, u64::MAX, 1 << 63, 1 << 32, u64::MAX / 2, u64::MAX - 7])
+            .prop_map(|n| n.to_le_bytes().to_vec()),
+        prop::sample::select(vec![&b"\""[..], b"{", b"[", b"]", b"9", b"-", b"e9", b",", b"\xff"])
+            .prop_map(<[u8]>::to_vec),
     ];
     prop_oneof![
         4 => (0..length, hostile.clone()).prop_map(|(at, bytes)| Damage::Overwrite(at, bytes)),

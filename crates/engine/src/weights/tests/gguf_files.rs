@@ -42,8 +42,10 @@ fn every_block_format_decodes_to_the_reference_packages_bits() {
     assert_eq!(fixtures.len(), 10);
     for fixture in fixtures {
         let hex = fixture["bytes"].as_str().unwrap();
-        let bytes: Vec<u8> = (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect();
-        let expected: Vec<u64> = fixture["values"].as_array().unwrap().iter().map(|bits| bits.as_u64().unwrap()).collect();
+        let bytes: Vec<u8> =
+            (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect();
+        let expected: Vec<u64> =
+            fixture["values"].as_array().unwrap().iter().map(|bits| bits.as_u64().unwrap()).collect();
         let values = decode_for_test(fixture["type"].as_u64().unwrap() as u32, &bytes);
         let bits: Vec<u64> = values.iter().map(|value| u64::from(value.to_bits())).collect();
         assert_eq!(bits, expected, "{}", fixture["name"]);
@@ -86,7 +88,8 @@ fn the_tokenizer_becomes_a_hugging_face_tokenizer_json() {
     let tokenizer: Value = serde_json::from_str(checkpoint.tokenizer_json.as_deref().unwrap()).unwrap();
     assert_eq!(tokenizer["model"]["vocab"]["hello"], 10);
     assert_eq!(tokenizer["model"]["merges"][2], serde_json::json!(["he", "ll"]));
-    let added: Vec<_> = tokenizer["added_tokens"].as_array().unwrap().iter().map(|t| (&t["content"], &t["special"])).collect();
+    let added: Vec<_> =
+        tokenizer["added_tokens"].as_array().unwrap().iter().map(|t| (&t["content"], &t["special"])).collect();
     let expected = [("<|bos|>".into(), true.into()), ("<|eos|>".into(), true.into()), ("<tool>".into(), false.into())];
     assert_eq!(added, expected.iter().map(|(a, b): &(Value, Value)| (a, b)).collect::<Vec<_>>());
     // A Llama 3 text begins with its bos token where the caller asks for special tokens.

@@ -20,7 +20,8 @@ fn refusal(header: &str, data: &[u8]) -> String {
 fn f32_f16_and_bf16_tensors_read_as_f32() {
     let header = r#"{"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},
         "b":{"dtype":"F16","shape":[1,3],"data_offsets":[8,14]},"c":{"dtype":"BF16","shape":[],"data_offsets":[14,16]}}"#;
-    let data = [&1.5f32.to_le_bytes()[..], &(-0.0f32).to_le_bytes(), &[0x00, 0x3c, 0x01, 0x00, 0x00, 0xfc], &[0xc0, 0x3f]];
+    let data =
+        [&1.5f32.to_le_bytes()[..], &(-0.0f32).to_le_bytes(), &[0x00, 0x3c, 0x01, 0x00, 0x00, 0xfc], &[0xc0, 0x3f]];
     let file = open(file_of(header, &data.concat())).unwrap();
     assert_eq!(file.names().collect::<Vec<_>>(), ["a", "b", "c"]);
     assert_eq!(file.metadata(), [("format".to_string(), "pt".to_string())]);
@@ -83,7 +84,10 @@ fn hostile_headers_are_refused_by_file_and_tensor() {
         (r#"{"w": {"dtype": "F32", "shape": [2]}}"#.into(), "'w': missing field `data_offsets`"),
         (r#"{"w": 3}"#.into(), "'w': invalid type"),
         (r#"{"__metadata__": {"a": 1}}"#.into(), "'__metadata__': 'a': invalid type"),
-        (format!("{{\"a\": {0}, \"a\": {0}}}", r#"{"dtype":"F32","shape":[2],"data_offsets":[0,8]}"#), "'a' occurs twice"),
+        (
+            format!("{{\"a\": {0}, \"a\": {0}}}", r#"{"dtype":"F32","shape":[2],"data_offsets":[0,8]}"#),
+            "'a' occurs twice",
+        ),
         (
             format!("{{\"a\": {0}, \"b\": {0}}}", r#"{"dtype":"F32","shape":[2],"data_offsets":[0,8]}"#),
             "overlap those of another tensor",
