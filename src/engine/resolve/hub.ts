@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { downloadFile, type ListFileEntry, listFiles } from '@huggingface/hub'
+import { downloadFile, fileDownloadInfo, type ListFileEntry, listFiles } from '@huggingface/hub'
 import { writeFileAtomically } from '../../files/index.ts'
 import type { OnProgress } from './progress.ts'
 import { receiveFile } from './receive-file.ts'
@@ -86,7 +86,11 @@ async function fetchModel(model: HubModel, directory: string, options: HubOption
     const stalled = new AbortController()
     const fetchWatched = watchedFetch(stalled.signal, options.signal)
     const stream = async (from: number) => {
-      const blob = await downloadFile({ ...request, path: entry.path, fetch: fetchWatched })
+      const asking = watchedFetch(AbortSignal.timeout(ANSWER_MS), options.signal)
+      const downloadInfo = await fileDownloadInfo({ ...request, path: entry.path, fetch: asking })
+      const blob =
+        downloadInfo &&
+        (await downloadFile({ ...request, path: entry.path, fetch: fetchWatched, downloadInfo }))
       if (!blob) throw new ResolveError(`${model.repository} lists ${entry.path} but does not have it`)
       return chunksOf(blob.slice(from, blob.size), stalled)
     }
