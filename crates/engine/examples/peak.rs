@@ -106,10 +106,7 @@ mod x86 {
             let mut lanes = [0.0; 8];
             // SAFETY: `lanes` holds the eight floats that the unaligned store writes.
             unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), sum) };
-            total
-                .iter_mut()
-                .zip(lanes)
-                .for_each(|(total, lane)| *total += lane);
+            total.iter_mut().zip(lanes).for_each(|(total, lane)| *total += lane);
             total
         });
         lanes.iter().sum()
@@ -151,20 +148,9 @@ fn seconds(threads: usize, work: &(dyn Fn(usize) + Sync)) -> f64 {
             })
             .collect();
         start_line.wait();
-        let spans: Vec<_> = workers
-            .into_iter()
-            .map(|worker| worker.join().expect("a worker panicked"))
-            .collect();
-        let begun = spans
-            .iter()
-            .map(|span| span.0)
-            .min()
-            .expect("at least one thread");
-        let ended = spans
-            .iter()
-            .map(|span| span.1)
-            .max()
-            .expect("at least one thread");
+        let spans: Vec<_> = workers.into_iter().map(|worker| worker.join().expect("a worker panicked")).collect();
+        let begun = spans.iter().map(|span| span.0).min().expect("at least one thread");
+        let ended = spans.iter().map(|span| span.1).max().expect("at least one thread");
         ended.duration_since(begun).as_secs_f64()
     })
 }
@@ -180,9 +166,7 @@ fn gflops(kernel: &Kernel, threads: usize) -> f64 {
     while run(1, iterations) < SECONDS_PER_RUN {
         iterations *= 2;
     }
-    let best = (0..RUNS)
-        .map(|_| run(threads, iterations))
-        .fold(f64::INFINITY, f64::min);
+    let best = (0..RUNS).map(|_| run(threads, iterations)).fold(f64::INFINITY, f64::min);
     kernel.operations * iterations as f64 * threads as f64 / best / 1e9
 }
 
@@ -193,26 +177,18 @@ fn read_bandwidth(buffer: &[u64], threads: usize) -> f64 {
         // Sixteen sums keep the additions off the critical path.
         let mut sums = [0_u64; 16];
         for chunk in buffer[thread * part..(thread + 1) * part].chunks_exact(16) {
-            sums.iter_mut()
-                .zip(chunk)
-                .for_each(|(sum, value)| *sum = sum.wrapping_add(*value));
+            sums.iter_mut().zip(chunk).for_each(|(sum, value)| *sum = sum.wrapping_add(*value));
         }
         black_box(sums);
     };
-    let best = (0..RUNS)
-        .map(|_| seconds(threads, &read))
-        .fold(f64::INFINITY, f64::min);
+    let best = (0..RUNS).map(|_| seconds(threads, &read)).fold(f64::INFINITY, f64::min);
     (part * threads * size_of::<u64>()) as f64 / best / 1e9
 }
 
 fn main() {
     let threads = std::thread::available_parallelism().map_or(1, |count| count.get());
     let mut kernels = x86::kernels();
-    kernels.push(Kernel {
-        name: "f32Portable",
-        operations: 128.0,
-        run: multiply_add_f32_portable,
-    });
+    kernels.push(Kernel { name: "f32Portable", operations: 128.0, run: multiply_add_f32_portable });
     let peaks: serde_json::Map<_, _> = kernels
         .iter()
         .map(|kernel| {
@@ -225,8 +201,5 @@ fn main() {
         "oneThread": read_bandwidth(&buffer, 1),
         "allThreads": read_bandwidth(&buffer, threads),
     });
-    println!(
-        "{}",
-        serde_json::json!({ "threads": threads, "gflops": peaks, "readGigabytesPerSecond": bandwidth })
-    );
+    println!("{}", serde_json::json!({ "threads": threads, "gflops": peaks, "readGigabytesPerSecond": bandwidth }));
 }
