@@ -27,6 +27,10 @@ describe('DoReMi', () => {
     expect(weights[0]! + weights[1]!).toBeCloseTo(1, 12)
     expect(weights[1]).toBeCloseTo(0.05, 12)
   })
+  it('stay finite however large the excess loss', () => {
+    const { weights } = updateDomainWeights({ eta: 5000, smoothing: 0 }, state, { ...batch, domains: [0, 0] })
+    expect([...weights]).toEqual([1, 0])
+  })
   it('the average starts from the first update', () => {
     const first = updateDomainWeights({}, { ...state, averageWeights: row(9, 9) }, batch)
     expect(first.averageWeights).toEqual(first.weights)

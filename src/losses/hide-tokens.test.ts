@@ -24,6 +24,14 @@ describe('hideTokens', () => {
     expect(share((t) => input[t] !== 999 && input[t] !== tokens[t])).toBeCloseTo(0.1, 1.5)
   })
 
+  it('draws random tokens from the whole vocabulary', () => {
+    const options = { rate: 1, maskShare: 0, randomShare: 1 }
+    const { input } = hideTokens(tokens, everywhere, { size: 10, maskToken: 10 }, counter(4), options)
+    const counts = Array.from({ length: 11 }, (_, token) => input.filter((id) => id === token).length)
+    expect(counts[10]).toBe(0)
+    for (const share of counts.slice(0, 10)) expect(share / count).toBeCloseTo(0.1, 1.5)
+  })
+
   it('leaves visible tokens and the tokens given to it alone', () => {
     const before = tokens.slice()
     const { input, mask } = hideTokens(tokens, everywhere, vocabulary, counter(8))

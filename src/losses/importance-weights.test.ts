@@ -17,6 +17,10 @@ describe.each(ids)('%s', (id) => {
     expect(rounded(same.weights)).toEqual([[1, 0, 1], [1]])
     expect(same.metrics).toEqual({ alteredFraction: 0, importanceRatioMin: 1, importanceRatioMax: 1 })
   })
+  it('a ratio exactly at its bounds is kept', () => {
+    const same = { ...batch, oldLogprobs: batch.samplerLogprobs }
+    expect(rounded(algorithm(id).weigh({ lower: 1, upper: 1 }, same).weights)).toEqual([[1, 0, 1], [1]])
+  })
   it('refuses a lower bound above the upper one', () => {
     expect(() => weigh(id, { lower: 3, upper: 2 })).toThrow(
       `${id}: lower must be at most upper, got lower 3 and upper 2`,

@@ -31,6 +31,12 @@ describe('trustRegionStep', () => {
     expect(step.lossChange).toBeLessThan(0)
   })
 
+  it('accepts a step whose KL is exactly what is allowed', () => {
+    const exact = (s: Float64Array) => ({ kl: 0.01, loss: s[0]! - 2 * s[1]! })
+    const problem = { gradient, fisherProduct: product, evaluate: exact }
+    expect(trustRegionStep({ delta: 0.01 }, problem).acceptedStep).toBe(0)
+  })
+
   it('changes nothing when every trial raises the loss', () => {
     const rising = (s: Float64Array) => ({ kl: 0, loss: s.some((x) => x !== 0) ? 1 : 0 })
     const step = trustRegionStep({}, { gradient, fisherProduct: product, evaluate: rising })
