@@ -5,6 +5,7 @@ import { doctorCommand } from './commands/doctor.ts'
 import { evalCommand } from './commands/eval.ts'
 import { pullCommand } from './commands/pull.ts'
 import { sampleCommand } from './commands/sample.ts'
+import { sandboxCommand } from './commands/sandbox.ts'
 import { scoreCommand } from './commands/score.ts'
 import { tasksCommand } from './commands/tasks.ts'
 import type { LoadModel } from './load-model.ts'
@@ -22,6 +23,7 @@ const commands = [
   evalCommand(load),
   compareCommand(),
   tasksCommand(),
+  sandboxCommand(),
   doctorCommand(),
 ]
 await runProgram(createProgram(commands), process.argv.slice(2))

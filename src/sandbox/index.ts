@@ -1,4 +1,6 @@
+export { type BackendReport, sandboxReport } from './capabilities.ts'
 export { createSandbox, type Sandbox, type SandboxOptions } from './sandbox.ts'
+export { createSession, type Session } from './session.ts'
 export type {
   Files,
   Language,
@@ -11,3 +13,4 @@ export type {
   VerdictReason,
 } from './types.ts'
 export { defaultLimits } from './types.ts'
+export { createWorkspace, type Snapshot, type Workspace } from './workspace.ts'

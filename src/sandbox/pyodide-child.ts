@@ -68,6 +68,10 @@ function removeGlobals(): void {
   for (const name of Object.getOwnPropertyNames(globalThis)) {
     if (!kept.has(name) && !language.has(name)) Reflect.deleteProperty(globalThis, name)
   }
+  // Emscripten reports a program's exit here; Node's own console would lead to its streams.
+  const silent = Object.freeze(() => {})
+  const console = Object.freeze({ __proto__: null, log: silent, warn: silent, error: silent, info: silent })
+  Object.defineProperty(globalThis, 'console', { value: console })
 }
 
 function receive(): string {
@@ -75,13 +79,22 @@ function receive(): string {
   return readExactly(head.readUInt32BE(0)).toString('utf8')
 }
 
+/** Standard input does not block; a read that finds nothing waits this long, in milliseconds, and asks again. */
+const waitFor = Atomics.wait
+const pause = new Int32Array(new SharedArrayBuffer(4))
+
 function readExactly(count: number): Buffer {
   const bytes = buffer.allocUnsafe(count)
   let at = 0
   while (at < count) {
-    const got = readSync(0, bytes, at, count - at, null)
-    if (got === 0) exit(0)
-    at += got
+    try {
+      const got = readSync(0, bytes, at, count - at, null)
+      if (got === 0) exit(0)
+      at += got
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+      waitFor(pause, 0, 0, 1)
+    }
   }
   return bytes
 }

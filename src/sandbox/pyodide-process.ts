@@ -65,6 +65,7 @@ export async function startPyodideProcess(memoryBytes: number): Promise<PyodideP
   })
   let listener: ((message: ChildMessage) => void) | undefined
   let complaint = ''
+  let gone: string | undefined
   const ready = Promise.withResolvers<void>()
   const results = child.stdio[3] as Readable
   const note = (chunk: Buffer) => {
@@ -86,7 +87,8 @@ export async function startPyodideProcess(memoryBytes: number): Promise<PyodideP
     ready.reject(
       new Error(`Pyodide did not start: ${complaint.trim().split('\n').at(-1) || (signal ?? code)}`),
     )
-    listener?.({ ended: signal ?? `exit ${code}` })
+    gone = signal ?? `exit ${code}`
+    listener?.({ ended: gone })
   })
   const timer = setTimeout(() => {
     child.kill('SIGKILL')
@@ -97,6 +99,10 @@ export async function startPyodideProcess(memoryBytes: number): Promise<PyodideP
 
   return {
     start(job, onMessage, onOutput) {
+      if (gone !== undefined) {
+        onMessage({ ended: gone })
+        return
+      }
       hold(child, true)
       child.stderr.off('data', note)
       listener = onMessage

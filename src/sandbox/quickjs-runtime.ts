@@ -1,6 +1,7 @@
 import { stripTypeScriptTypes } from 'node:module'
 import type { QuickJSContext, QuickJSHandle, QuickJSRuntime, QuickJSWASMModule } from 'quickjs-emscripten'
 import { prelude } from './quickjs-prelude.ts'
+import { pathProblem } from './requests.ts'
 import type { Language } from './types.ts'
 
 const stackBytes = 512 * 1024
@@ -177,6 +178,8 @@ function installWorkspace(context: QuickJSContext, options: EngineOptions): void
   offer('writeFile', (path, text) => {
     const name = context.getString(path!)
     const content = context.getString(text!)
+    const problem = pathProblem(name)
+    if (problem) throw new Error(problem)
     let total = content.length
     for (const [other, held] of options.files) if (other !== name) total += held.length
     if (total > options.fileBytes)
@@ -185,7 +188,9 @@ function installWorkspace(context: QuickJSContext, options: EngineOptions): void
     return context.undefined
   })
   offer('listFiles', () =>
-    context.unwrapResult(context.evalCode(`(${JSON.stringify([...options.files.keys()])})`)),
+    context.unwrapResult(
+      context.evalCode(`JSON.parse(${JSON.stringify(JSON.stringify([...options.files.keys()]))})`),
+    ),
   )
   context.newString(options.stdin).consume((handle) => context.setProp(tools, 'stdin', handle))
   context

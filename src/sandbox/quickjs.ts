@@ -28,7 +28,11 @@ export function createQuickjs(workers: number): Backend {
       const { language, source, stdin = '', args = [], collectFiles = false } = request
       const job = { language, source, stdin, args, collectFiles, limits, files: asText(request.files ?? {}) }
       try {
-        return await pool.use((worker) => worker.send<RunResult>(job))
+        return withOriginals(
+          await pool.use((worker) => worker.send<RunResult>(job)),
+          request.files ?? {},
+          job.files,
+        )
       } catch (error) {
         const reason = (error as Error).message
         return { ...refusal(reason), ...ended(error, limits.milliseconds) }
@@ -77,6 +81,17 @@ function asText(files: Files): Record<string, string> {
       typeof content === 'string' ? content : new TextDecoder().decode(content),
     ]),
   )
+}
+
+/** Programs see files as text; one that they left alone comes back byte for byte, whatever its encoding. */
+function withOriginals(result: RunResult, given: Files, seen: Record<string, string>): RunResult {
+  if (!result.files) return result
+  for (const [path, content] of Object.entries(given)) {
+    const after = Object.hasOwn(result.files, path) ? result.files[path] : undefined
+    if (typeof content === 'string' || !after) continue
+    if (Buffer.compare(after, Buffer.from(seen[path]!)) === 0) result.files[path] = content
+  }
+  return result
 }
 
 async function startWorker(): Promise<QuickjsWorker> {
