@@ -192,6 +192,8 @@ export const mutations: Mutation[] = [
   mutation('bound', 'losses/trust-region-step.ts', 'kl <= delta && loss', 'kl < delta && loss'),
   mutation('bound', 'losses/hide-tokens.ts', 'random() * vocabulary.size', 'random() / vocabulary.size'),
   mutation('overflow', 'losses/domain-weights.ts', 'logit - largest', 'logit + largest'),
+  mutation('normaliser', 'losses/ppo.ts', 'valueCoefficient * weight(n)', 'valueCoefficient / weight(n)'),
+  mutation('normaliser', 'losses/ppo.ts', 'entropyCoefficient * weight(n)', 'entropyCoefficient'),
   mutation('quotient', 'losses/conjugate-gradient.ts', 'squared / before', 'before / squared'),
   mutation('sum', 'losses/sum-losses.ts', 'value + y[t]!', 'value'),
   mutation('sum', 'losses/metrics.ts', 'Math.min(before, value)', 'Math.max(before, value)'),

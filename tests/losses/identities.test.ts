@@ -11,6 +11,7 @@ import {
   type PureLoss,
   registry,
   tokenTotals,
+  valueLoss,
 } from '../../src/losses/index.ts'
 
 const batch = randomBatch(seededRandom(9), 6)
@@ -117,6 +118,23 @@ describe('policy losses', () => {
     const plain = algorithm('reinforce').build({}, totals)(onPolicy, batch.outputs)
     expectClose(flatten(clipped.gradients), flatten(plain.gradients))
     expect(clipped.metrics).toMatchObject({ clipFraction: 0, ratioMin: 1, ratioMax: 1, approxKlK3: 0 })
+  })
+
+  it('ppo with a value head is the policy loss + coefficient * value loss - coefficient * mean entropy', () => {
+    const given = { clipLow: 0.1, valueClip: 0.3, aggregation: 'sequence-mean-token-mean' } as const
+    const at = (options: object) =>
+      algorithm('ppo').build({ ...given, ...options }, totals)(example(batch.tokenAdvantages), batch.outputs)
+    const policy = at({})
+    const critic = valueLoss({ clip: 0.3, aggregation: 'sequence-mean-token-mean' }, totals)
+    const value = critic(example(batch.tokenAdvantages), batch.outputs)
+    const entropy = batch.masks.map((mask, s) => {
+      const trained = batch.outputs[s]!.entropy!.filter((_, t) => mask[t] === 1)
+      return trained.reduce((sum, nats) => sum + nats, 0) / trained.length
+    })
+    const meanEntropy = entropy.reduce((sum, nats) => sum + nats, 0) / entropy.length
+    const all = at({ valueCoefficient: 0.7, entropyCoefficient: 0.2 })
+    expect(all.loss).toBeCloseTo(policy.loss + 0.7 * value.loss - 0.2 * meanEntropy, 12)
+    expect(flatten(all.gradients)).toEqual(flatten(policy.gradients))
   })
 
   it('inserting tool tokens into a response changes no loss', () => {
