@@ -29,12 +29,17 @@ if (version[0] < MINIMUM_RUST[0] || (version[0] === MINIMUM_RUST[0] && version[1
   fail(`the Rust toolchain is ${version.join('.')}, which is too old.`)
 
 try {
-  execFileSync('cargo', ['build', '--release', '--locked', '-p', 'whetstone-node'], { cwd: root, stdio: 'inherit' })
+  execFileSync('cargo', ['build', '--release', '--locked', '-p', 'whetstone-node'], {
+    cwd: root,
+    stdio: 'inherit',
+  })
 } catch {
   console.error('whetstone: building the native engine failed; the compiler output above says why.')
   process.exit(1)
 }
-const library = { darwin: 'libwhetstone_node.dylib', win32: 'whetstone_node.dll' }[process.platform] ?? 'libwhetstone_node.so'
+const library =
+  { darwin: 'libwhetstone_node.dylib', win32: 'whetstone_node.dll' }[process.platform] ??
+  'libwhetstone_node.so'
 const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target')
 mkdirSync(join(root, 'native'), { recursive: true })
 const temporary = join(root, 'native', `whetstone.node.${process.pid}`)

@@ -1,1 +1,0 @@
-export { native } from '../native/index.ts'
