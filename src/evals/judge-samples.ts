@@ -1,9 +1,10 @@
+import { DataError } from '../data/data-error.ts'
 import type { Task } from '../data/tasks/task.ts'
 import type { Limits, TestRequest, Verdict, VerdictReason } from '../sandbox/types.ts'
 import { mapInFlight } from './map-in-flight.ts'
 
 /** Why a sample passed or not: the sandbox's reasons, and `no-answer` for a message without code. */
-export type JudgedReason = VerdictReason | 'no-answer'
+export type JudgedReason = Exclude<VerdictReason, 'refused'> | 'no-answer'
 
 export interface Judged {
   task_id: string
@@ -25,7 +26,10 @@ export interface JudgeOptions {
 /** Requests waiting in the sandbox's pool at once: enough to keep any machine's cores busy. */
 const inFlight = 64
 
-/** Runs the hidden tests of every attempt. Verdicts come back in the attempts' order, whichever finished first. */
+/**
+ * Runs the hidden tests of every attempt. Verdicts come back in the attempts' order, whichever finished first.
+ * Throws a DataError where the sandbox cannot judge at all (no isolation for the language, say): that is no one's failure.
+ */
 export async function judgeAttempts(
   sandbox: { runTests(request: TestRequest): Promise<Verdict> },
   attempts: Attempt[],
@@ -45,6 +49,7 @@ async function judge(
 ): Promise<Judged> {
   if (program === null) return { task_id: task.id, passed: false, reason: 'no-answer' }
   const verdict = await sandbox.runTests(testRequest(task, program, limits))
+  if (verdict.reason === 'refused') throw new DataError(`${task.id} cannot be judged: ${verdict.message}`)
   return { task_id: task.id, passed: verdict.passed, reason: verdict.reason }
 }
 

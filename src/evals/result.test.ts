@@ -65,6 +65,20 @@ test('verdicts keep the order of the attempts, reasons are counted, and pass@k i
     limits: { milliseconds: 9 },
   })
 })
+test('a sandbox that refuses to judge ends the evaluation instead of failing the solutions', async () => {
+  const refused = {
+    passed: false,
+    reason: 'refused',
+    message: 'bwrap is not on the PATH',
+    stdout: '',
+    stderr: '',
+    milliseconds: 0,
+  } as const
+  const attempts = [{ task: tasks[0]!, program: 'right' }]
+  await expect(evaluateAttempts({ runTests: async () => refused }, taskSet, attempts)).rejects.toThrow(
+    /a cannot be judged: bwrap is not on the PATH/,
+  )
+})
 test('a k beyond the samples of a task is refused before anything runs', async () => {
   const sandbox = fakeSandbox()
   const attempts = [{ task: tasks[0]!, program: 'right' }]

@@ -141,6 +141,7 @@ describe('eval --model', () => {
     [['--model', 'm', '-n', '2', '-k', '1,5'], /pass@5 needs at least 5 answers of each task; give --n 5/, 1],
     [[], /one of --samples and --model/, 1],
     [['--model', 'm', '--samples', 's'], /one of --samples and --model/, 1],
+    [['--model', 'm', '--output', '/nonexistent/r.json'], /cannot write \/nonexistent\/r\.json/, 1],
     [['--model', 'm', '-k', '1,x'], /integer from 1/, 2],
     [['--model', 'm', '--timeout', '0'], /integer from 1/, 2],
     [['--model', 'm', '--nonesuch'], /unknown option/, 2],

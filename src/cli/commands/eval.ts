@@ -1,3 +1,5 @@
+import { access, constants } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { Command, Option } from 'commander'
 import { writeFileSafely, writeJsonLines } from '../../data/json-lines.ts'
 import { loadTasks, type TaskSet } from '../../data/tasks/load-tasks.ts'
@@ -14,7 +16,7 @@ import type { Attempt } from '../../evals/judge-samples.ts'
 import { programOfCompletion } from '../../evals/program.ts'
 import { readSamples } from '../../evals/samples.ts'
 import { createSandbox } from '../../sandbox/index.ts'
-import { CommandError } from '../command-error.ts'
+import { CommandError, messageOf } from '../command-error.ts'
 import { loadOptions, type ModelOptions } from '../model-options.ts'
 import { integer, list, number } from '../option-parsers.ts'
 import { writeLine } from '../write-line.ts'
@@ -117,6 +119,8 @@ async function evaluate(name: string, options: EvalOptions, load: LoadSamplingMo
     throw new CommandError('give one of --samples and --model: the answers, or who writes them')
   }
   if (options.model !== undefined) refuseLargeKs(options)
+  for (const path of [options.output, options.transcript])
+    if (path !== undefined) await refuseUnwritable(path)
   const taskSet = withLimit(await loadTasks(name), options.limit)
   const { attempts, source } = await attemptsOf(taskSet, options, load)
   const sandbox = await createSandbox()
@@ -142,6 +146,13 @@ async function evaluate(name: string, options: EvalOptions, load: LoadSamplingMo
 }
 
 /** Before hours of sampling, not after. */
+async function refuseUnwritable(path: string): Promise<void> {
+  await access(dirname(path), constants.W_OK).catch((error) => {
+    throw new CommandError(`cannot write ${path}: ${messageOf(error)}`)
+  })
+}
+
+/** Likewise. */
 function refuseLargeKs({ k = [], n }: EvalOptions): void {
   const largest = Math.max(...k)
   if (largest > n)

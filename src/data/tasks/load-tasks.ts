@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { DataError } from '../data-error.ts'
 import { locateHumanEval } from './human-eval-file.ts'
 import { readTasks } from './read-tasks.ts'
 import type { Task } from './task.ts'
@@ -13,6 +15,9 @@ export interface TaskSet {
 /** The tasks of a benchmark's name (`humaneval`) or of a JSONL file in any form that `readTasks` knows. */
 export async function loadTasks(name: string): Promise<TaskSet> {
   const path = name === 'humaneval' ? await locateHumanEval() : name
+  if (path === name && !existsSync(path)) {
+    throw new DataError(`no tasks "${name}": it is neither humaneval nor a file`)
+  }
   const tasks = await readTasks(path)
   return { name, tasks, sha256: createHash('sha256').update(JSON.stringify(tasks)).digest('hex') }
 }
