@@ -65,4 +65,9 @@ if (suite === undefined || positionals.length > 1) {
   console.error(`bench: no suite '${positionals.join(' ')}'; there are ${Object.keys(suites).join(', ')}`)
   process.exit(2)
 }
-process.exitCode = await suite()
+try {
+  process.exitCode = await suite()
+} catch (error) {
+  console.error(`bench: ${error instanceof Error ? error.message : error}`)
+  process.exitCode = 1
+}
