@@ -121,9 +121,14 @@ fn refuse_unsupported(fields: &Fields) -> Result<()> {
         Some("LORA") => {}
         other => return refuse("peft_type", &format!("is {other:?}; only LORA is supported")),
     }
-    for name in ["use_rslora", "use_dora", "fan_in_fan_out", "lora_bias"] {
+    for name in ["use_rslora", "use_dora", "use_qalora", "use_bdlora", "fan_in_fan_out", "lora_bias"] {
         if fields.flag(name)? == Some(true) {
             return refuse(name, "is true; it is not supported");
+        }
+    }
+    for name in ["layer_replication", "trainable_token_indices", "target_parameters", "alora_invocation_tokens"] {
+        if fields.get(name).is_some() {
+            return refuse(name, "is set; it is not supported");
         }
     }
     for name in ["rank_pattern", "alpha_pattern"] {

@@ -48,6 +48,7 @@ fn unsupported_adapter_options_are_refused_by_name() {
         ("use_dora", json!(true)),
         ("use_rslora", json!(true)),
         ("rank_pattern", json!({"q_proj": 4})),
+        ("layer_replication", json!([[0, 1], [0, 1]])),
         ("bias", json!("all")),
         ("modules_to_save", json!(["embed_tokens"])),
         ("r", json!(0)),
