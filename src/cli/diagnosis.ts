@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { availableParallelism, cpus, totalmem } from 'node:os'
 import { cacheDirectory } from '../engine/resolve/index.ts'
 import { native } from '../native/index.ts'
+import { type BackendReport, sandboxReport } from '../sandbox/index.ts'
 import { messageOf } from './command-error.ts'
 
 /** Something that is missing, what that prevents and how to mend it. */
@@ -25,6 +26,8 @@ export interface Diagnosis {
   cache: string
   /** Versions of the programs found; null where one is missing. */
   tools: Record<string, string | null>
+  /** What code of a model can run in, the strongest of each language first. */
+  sandboxes: BackendReport[]
   problems: Problem[]
 }
 
@@ -57,12 +60,24 @@ const tools: Tool[] = [
 ]
 
 /** What this machine offers the engine and the sandboxes, and what is missing. */
-export function diagnose(environment: NodeJS.ProcessEnv = process.env): Diagnosis {
+export async function diagnose(environment: NodeJS.ProcessEnv = process.env): Promise<Diagnosis> {
   const problems: Problem[] = []
   const found: Record<string, string | null> = {}
   for (const { name, command, prevents, mend } of tools) {
     found[name] = versionOf(command, environment)
     if (found[name] === null) problems.push({ what: `${name} is not installed`, prevents, mend })
+  }
+  const sandboxes = await sandboxReport()
+  for (const { name, language, missing } of sandboxes) {
+    if (missing === undefined) continue
+    const other = sandboxes.find((one) => one.language === language && one.chosen)
+    problems.push({
+      what: `the sandbox ${name} cannot be used`,
+      prevents: other
+        ? `nothing, but ${language} runs in ${other.name} (${other.isolation})`
+        : `running ${language}`,
+      mend: missing,
+    })
   }
   return {
     node: process.versions.node,
@@ -74,12 +89,13 @@ export function diagnose(environment: NodeJS.ProcessEnv = process.env): Diagnosi
     memory: { totalBytes: memoryLimit(), availableBytes: process.availableMemory() },
     cache: cacheDirectory(environment),
     tools: found,
+    sandboxes,
     problems,
   }
 }
 
 /** The diagnosis as lines for a reader. */
-export function diagnosisText({ node, cpu, memory, cache, tools, problems }: Diagnosis): string {
+export function diagnosisText({ node, cpu, memory, cache, tools, sandboxes, problems }: Diagnosis): string {
   const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`
   const lines = [
     `Node     ${node}`,
@@ -89,6 +105,12 @@ export function diagnosisText({ node, cpu, memory, cache, tools, problems }: Dia
     `Memory   ${gigabytes(memory.availableBytes)} available of ${gigabytes(memory.totalBytes)}`,
     `Cache    ${cache}`,
     ...Object.entries(tools).map(([name, version]) => `${name.padEnd(8)} ${version ?? 'missing'}`),
+    ...sandboxes
+      .filter(({ present }) => present)
+      .map(
+        ({ name, language, chosen }) =>
+          `Sandbox  ${name} for ${language}${chosen ? '' : ' (a stronger one is used)'}`,
+      ),
   ]
   for (const { what, prevents, mend } of problems)
     lines.push('', `${what}.`, `  Prevents: ${prevents}.`, `  Mend:     ${mend}`)

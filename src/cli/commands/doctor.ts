@@ -8,7 +8,7 @@ export function doctorCommand(): Command {
     .option('--json', 'print it as one JSON object')
     .addHelpText('after', '\nExits 1 where no model can be loaded.')
     .action(async (options: { json?: boolean }) => {
-      const diagnosis = diagnose()
+      const diagnosis = await diagnose()
       await writeLine(options.json ? JSON.stringify(diagnosis, null, 2) : diagnosisText(diagnosis))
       if (diagnosis.cpu.path === undefined) process.exitCode = 1
     })
