@@ -48,7 +48,7 @@ for (const factory of await backendFactories()) {
     beforeAll(() => {
       backend = factory.create(2, 32 * 2 ** 20)
     })
-    afterAll(() => backend.close())
+    afterAll(() => backend.close(), 60_000)
 
     const expectAlive = async () => {
       const source = language === 'python' ? 'print(6 * 7)' : 'console.log(6 * 7)'

@@ -10,8 +10,10 @@ import { syncBuiltinESMExports } from 'node:module'
 import net from 'node:net'
 import { pathToFileURL } from 'node:url'
 
-const [pyodideFolder = '', pythonFolder = '', memoryBytes = '0'] = process.argv.slice(2)
+const [pyodideFolder = '', pythonFolder = '', memoryBytes = '0', snapshotFile] = process.argv.slice(2)
 const resultDescriptor = 3
+/** WebAssembly memory of an interpreter that has just started. */
+const startBytes = 32 * 2 ** 20
 const { readSync, writeSync } = fs
 const { exit } = process
 
@@ -39,14 +41,33 @@ function closeNetwork(): void {
 declare const WebAssembly: { Memory: { prototype: { buffer: ArrayBuffer; grow(pages: number): number } } }
 
 /** WebAssembly memory grows through this one method; over the cap it fails, and Python sees a MemoryError. */
-function capMemory(bytes: number): void {
+const memory = { bytes: 0, cap: Number(memoryBytes) }
+function capMemory(): void {
   const { grow } = WebAssembly.Memory.prototype
   WebAssembly.Memory.prototype.grow = function (
     this: { buffer: ArrayBuffer; grow(pages: number): number },
-    pages: number,
+    pages,
   ) {
-    if (this.buffer.byteLength + pages * 65_536 > bytes) throw new RangeError('over the memory cap')
+    const wanted = this.buffer.byteLength + pages * 65_536
+    if (wanted > memory.cap) throw new RangeError('over the memory cap')
+    memory.bytes = wanted
     return grow.call(this, pages)
+  }
+}
+
+interface MemoryFiles {
+  expandFileStorage(node: { contents?: { length: number } }, capacity: number): void
+}
+
+/** Files lie in JavaScript's memory, outside that cap, so they have one of their own. Deleted ones still count. */
+function capFiles(files: MemoryFiles, cap: number, tooMuch: () => Error): void {
+  const expand = files.expandFileStorage
+  let held = 0
+  files.expandFileStorage = (node, capacity) => {
+    const more = capacity - (node.contents?.length ?? 0)
+    if (more > 0 && held + more > cap) throw tooMuch()
+    held += Math.max(0, more)
+    expand(node, capacity)
   }
 }
 
@@ -68,10 +89,11 @@ function removeGlobals(): void {
   for (const name of Object.getOwnPropertyNames(globalThis)) {
     if (!kept.has(name) && !language.has(name)) Reflect.deleteProperty(globalThis, name)
   }
-  // Emscripten reports a program's exit here; Node's own console would lead to its streams.
+  // Emscripten reports a program's exit on these two; Node's own would lead to its streams and modules.
   const silent = Object.freeze(() => {})
   const console = Object.freeze({ __proto__: null, log: silent, warn: silent, error: silent, info: silent })
   Object.defineProperty(globalThis, 'console', { value: console })
+  Object.defineProperty(globalThis, 'process', { value: Object.seal({ __proto__: null, exitCode: 0 }) })
 }
 
 function receive(): string {
@@ -127,7 +149,7 @@ function writerTo(descriptor: number) {
 
 const buffer = Buffer
 closeNetwork()
-capMemory(Number(memoryBytes))
+capMemory()
 // Pyodide asks for the file constants this way, which the permission model forbids.
 ;(process as unknown as { binding: unknown }).binding = (name: string) => {
   if (name !== 'constants') throw new Error(`binding ${name} is closed`)
@@ -136,23 +158,35 @@ capMemory(Number(memoryBytes))
 const { loadPyodide } = (await import(
   pathToFileURL(`${pyodideFolder}pyodide.mjs`).href
 )) as typeof import('pyodide')
-const pyodide = await loadPyodide({
-  indexURL: pyodideFolder,
-  jsglobals: Object.create(null),
-  env: { HOME: '/workspace' },
-})
-const sources = ['rpc.py', 'judge.py', 'program.py', 'pyodide_main.py'].map((name) => [
-  name,
-  fs.readFileSync(`${pythonFolder}${name}`),
-])
-pyodide.FS.mkdir('/sandbox')
-for (const [name, content] of sources) pyodide.FS.writeFile(`/sandbox/${name}`, content as Uint8Array)
-pyodide.runPython("import sys; sys.path.insert(0, '/sandbox'); import pyodide_main; sys.path.pop(0)")
+const options = { indexURL: pyodideFolder, jsglobals: Object.create(null), env: { HOME: '/workspace' } }
+if (snapshotFile === undefined) await makeSnapshot()
+const pyodide = await loadPyodide({ ...options, _loadSnapshot: fs.readFileSync(snapshotFile!) })
+
+/** Writes the memory of an interpreter that has loaded this room's Python to standard output, and ends. */
+async function makeSnapshot(): Promise<never> {
+  const fresh = await loadPyodide({ ...options, _makeSnapshot: true })
+  fresh.FS.mkdir('/sandbox')
+  for (const name of ['rpc.py', 'judge.py', 'program.py', 'pyodide_main.py']) {
+    fresh.FS.writeFile(`/sandbox/${name}`, fs.readFileSync(`${pythonFolder}${name}`))
+  }
+  fresh.runPython("import sys; sys.path.insert(0, '/sandbox'); import pyodide_main; sys.path.pop(0)")
+  writeAll(1, fresh.makeMemorySnapshot())
+  return exit(0)
+}
 pyodide.setStdout(writerTo(1))
 pyodide.setStderr(writerTo(2))
 send({ ready: true })
 
-const job = JSON.parse(receive()) as { mode: string; payload?: { stdin?: string } }
+const job = JSON.parse(receive()) as {
+  mode: string
+  limits: { memoryBytes: number; fileBytes: number }
+  payload?: { stdin?: string }
+}
+const noSpace = 51
+const { MEMFS } = (pyodide.FS as unknown as { filesystems: { MEMFS: MemoryFiles } }).filesystems
+const { ErrnoError } = pyodide.FS as unknown as { ErrnoError: new (code: number) => Error }
+capFiles(MEMFS, job.limits.fileBytes * 2, () => new ErrnoError(noSpace))
+memory.cap = Math.max(memory.bytes, startBytes) + job.limits.memoryBytes
 const stdin = buffer.from(job.payload?.stdin ?? '')
 let stdinAt = 0
 pyodide.setStdin({

@@ -4,12 +4,15 @@ import { type ChildMessage, type PyodideProcess, startPyodideProcess } from './p
 import { encodeFiles, refusal, refusedVerdict, validateRun, validateTests } from './requests.ts'
 import type { Backend, Limits, RunResult, Stopped, Verdict } from './types.ts'
 
-/** WebAssembly memory that every Pyodide has at most, whatever a run asks for. */
-const memoryBytes = 768 * 2 ** 20
+/** WebAssembly memory until a job comes with a cap of its own. */
+const memoryBytes = 128 * 2 ** 20
+
+/** What the process holds besides Python's memory: Node, Pyodide's code, its snapshot. */
+const processBytes = 512 * 2 ** 20
 
 interface Ending {
   message: ChildMessage
-  stopped?: 'timeout' | 'output'
+  stopped?: 'timeout' | 'output' | 'memory'
   stdout: string
   stderr: string
   milliseconds: number
@@ -18,19 +21,13 @@ interface Ending {
 /** Python in Pyodide: a process of its own for each run, started ahead of time, never used twice. */
 export function createPyodide(workers: number): Backend {
   const spares: Array<Promise<PyodideProcess>> = []
-  const all = new Set<PyodideProcess>()
-  let closed = false
-  const startOne = async () => {
-    const started = await startPyodideProcess(memoryBytes)
-    all.add(started)
-    if (closed) started.kill()
-    return started
-  }
+  const closing = new AbortController()
+  const startOne = () => startPyodideProcess(memoryBytes, closing.signal)
   const take = (): Promise<PyodideProcess> => {
     const spare = spares.shift() ?? startOne()
     const next = startOne()
     next.catch(() => {})
-    if (!closed) spares.push(next)
+    spares.push(next)
     return spare
   }
   const pool = createPool<PyodideProcess>(workers, take)
@@ -65,7 +62,6 @@ export function createPyodide(workers: number): Backend {
           } finally {
             judge.kill()
             child.kill()
-            all.delete(judge)
           }
         })
       } catch (error) {
@@ -73,11 +69,8 @@ export function createPyodide(workers: number): Backend {
       }
     },
     async close() {
-      closed = true
+      closing.abort()
       await pool.close()
-      const started = await Promise.allSettled(spares)
-      for (const spare of started) if (spare.status === 'fulfilled') spare.value.kill()
-      for (const child of all) child.kill()
     },
   }
 }
@@ -100,13 +93,21 @@ function watch(
       stopped ??= 'timeout'
       child.kill()
     }, limits.milliseconds)
+    // The caps inside hold Python's memory and files; this one holds what else a program can make the process keep.
+    const overhead = limits.fileBytes * 2 + processBytes
+    const watchdog = setInterval(() => {
+      if ((child.residentBytes() ?? 0) <= limits.memoryBytes + overhead) return
+      stopped ??= 'memory'
+      child.kill()
+    }, 50)
     child.start(
-      job,
+      { ...job, limits },
       (message) => {
         if ('rpc' in message) onRpc?.(message.rpc)
         else if (!('ended' in message)) said ??= message
         else {
           clearTimeout(timer)
+          clearInterval(watchdog)
           const text = (stream: 1 | 2) => Buffer.concat(output[stream]).toString('utf8')
           const milliseconds = performance.now() - started
           const ending: Ending = { message: said ?? message, stdout: text(1), stderr: text(2), milliseconds }
@@ -163,7 +164,8 @@ function toResult({ message, stopped, stdout, stderr, milliseconds }: Ending, li
   return complete
 }
 
-function capReason(stopped: 'timeout' | 'output', limits: Limits): string {
+function capReason(stopped: 'timeout' | 'output' | 'memory', limits: Limits): string {
+  if (stopped === 'memory') return `out of memory: the cap is ${limits.memoryBytes} bytes`
   return stopped === 'timeout'
     ? `still running after ${limits.milliseconds} ms`
     : `more than ${limits.outputBytes} bytes of output`
@@ -199,7 +201,8 @@ async function judgeSolution(
     message: text,
     ...rest,
   })
-  if (judged.stopped || stopped) return failed('timeout', capReason('timeout', limits))
+  const capped = stopped ?? judged.stopped
+  if (capped) return failed(capped, capReason(capped, limits))
   if ('exited' in message && message.exited === 0) {
     return failed('tampered', 'the solution ended its process before the tests were done')
   }

@@ -221,7 +221,15 @@ function disposeAll(context: QuickJSContext, runtime: QuickJSRuntime): void {
   runtime.dispose()
 }
 
-/** JavaScript of either language. Throws a SyntaxError where TypeScript does not parse. */
+/**
+ * JavaScript of either language. Types become blanks, so that lines and columns stay; only what has no JavaScript of
+ * its own (enums, namespaces, parameter properties) is rewritten. Throws a SyntaxError where TypeScript does not parse.
+ */
 export function toJavaScript(language: Language, source: string): string {
-  return language === 'typescript' ? stripTypeScriptTypes(source, { mode: 'transform' }) : source
+  if (language !== 'typescript') return source
+  try {
+    return stripTypeScriptTypes(source)
+  } catch {
+    return stripTypeScriptTypes(source, { mode: 'transform' })
+  }
 }
