@@ -24,6 +24,7 @@ describe('fenced blocks', () => {
     expect(extractAnswer('```sh\nrun\n```\n```\ndef solve(): return 3\n```', python)).toBe(
       'def solve(): return 3\n',
     )
+    expect(extractAnswer('```\nx = 1\n```\n```sh\nrun\n```', python)).toBe('x = 1\n')
     expect(extractAnswer('```sh\nrun\n```', python)).toBe('run\n')
   })
   test('a fence that is never closed ends with the message', () => {

@@ -10,7 +10,7 @@ beforeAll(async () => {
 afterAll(() => sandbox.close())
 
 const sample = (['train', 'validation', 'held-out'] as const).flatMap((split) =>
-  generateTasks({ seed: 5, count: 80, split }),
+  generateTasks({ seed: 5, count: 30, split }),
 )
 
 function judge(task: Task, solution: string, tests: string[]) {

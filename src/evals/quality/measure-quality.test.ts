@@ -55,6 +55,11 @@ describe('complexity, nesting and length', () => {
     )
     expect(functions[1]).toMatchObject({ name: 'size', complexity: 2, parameters: 1 })
   })
+  test('each case of a match is a path, the one for all that is left is not', async () => {
+    const source =
+      'def f(x):\n    match x:\n        case 1:\n            return 1\n        case [a, b]:\n            return a\n        case _:\n            return 0\n'
+    expect((await measureQuality(source, 'python')).functions[1]).toMatchObject({ complexity: 3, nesting: 1 })
+  })
   test('every further branch adds exactly one', async () => {
     const complexity = async (count: number) => {
       const source = `def f(x):\n${'    if x:\n        x = x - 1\n'.repeat(count)}    return x\n`
