@@ -90,7 +90,6 @@ pub fn fma<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
 macro_rules! by_isa {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
         $(#[$meta])*
-        #[allow(clippy::too_many_arguments)]
         $vis fn $name($($arg: $ty),*) $(-> $ret)? {
             #[inline(always)]
             fn body<const FMA: bool>($($arg: $ty),*) $(-> $ret)? $body

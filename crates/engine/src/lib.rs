@@ -1,13 +1,14 @@
 //! Tokens and weights in, numbers per token out. Knows nothing of JavaScript and nothing of any training algorithm.
 
 pub mod config;
-pub mod error;
 pub mod element;
+pub mod error;
 pub mod gemm;
 pub mod isa;
-pub mod pool;
-pub mod ops;
 pub mod model;
+pub mod ops;
 pub mod optim;
+pub mod pool;
 pub mod sample;
+pub mod session;
 pub mod weights;

@@ -1,5 +1,5 @@
 //! The napi-rs binding: converts, forwards, and turns every panic and error into a JavaScript error. No logic.
 
 mod machine;
-mod tokenizer;
 mod model;
+mod tokenizer;

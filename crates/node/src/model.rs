@@ -98,7 +98,8 @@ fn read_sequences(inputs: &NativeInputs) -> Result<Vec<Sequence>> {
         let range = at..at + length as usize;
         at = range.end;
         // A negative token becomes one beyond any vocabulary, which the engine refuses by position.
-        let input = inputs.tokens[range.clone()].iter().map(|&token| u32::try_from(token).unwrap_or(u32::MAX)).collect();
+        let input =
+            inputs.tokens[range.clone()].iter().map(|&token| u32::try_from(token).unwrap_or(u32::MAX)).collect();
         let mask = match mask {
             -1 => Mask::Causal,
             -2 => Mask::Bidirectional,
@@ -125,7 +126,11 @@ pub struct NativeOutputs {
 
 fn write_outputs(outputs: TokenOutputs) -> NativeOutputs {
     let flat = |rows: Vec<Vec<f32>>| Float32Array::new(rows.concat());
-    NativeOutputs { logprobs: flat(outputs.logprobs), entropy: outputs.entropy.map(flat), values: outputs.values.map(flat) }
+    NativeOutputs {
+        logprobs: flat(outputs.logprobs),
+        entropy: outputs.entropy.map(flat),
+        values: outputs.values.map(flat),
+    }
 }
 
 fn read_gradients(outputs: &NativeOutputs, lengths: &[u32]) -> Result<TokenOutputs> {
@@ -418,7 +423,12 @@ impl NativeModel {
     }
 
     #[napi(ts_return_type = "Promise<void>")]
-    pub fn backward<'env>(&self, env: &'env Env, gradients: NativeOutputs, lengths: Uint32Array) -> Result<Object<'env>> {
+    pub fn backward<'env>(
+        &self,
+        env: &'env Env,
+        gradients: NativeOutputs,
+        lengths: Uint32Array,
+    ) -> Result<Object<'env>> {
         let gradients = read_gradients(&gradients, &lengths)?;
         self.run(env, move |model| model.backward(&gradients))
     }
@@ -484,7 +494,12 @@ impl NativeModel {
     }
 
     #[napi(ts_return_type = "Promise<NativeSample[]>")]
-    pub fn sample<'env>(&self, env: &'env Env, request: NativeSampleRequest, on_token: Option<OnToken>) -> Result<Object<'env>> {
+    pub fn sample<'env>(
+        &self,
+        env: &'env Env,
+        request: NativeSampleRequest,
+        on_token: Option<OnToken>,
+    ) -> Result<Object<'env>> {
         let (deferred, object) =
             env.create_deferred::<Vec<NativeSample>, Box<dyn FnOnce(Env) -> Result<Vec<NativeSample>>>>()?;
         let deferred = Arc::new(Mutex::new(Some(deferred)));

@@ -73,13 +73,25 @@ pub fn gemm<E: GemmElement>(pool: &Pool, a: Rows<'_, E>, b: PanelsView<'_, E>, c
     let start = |tile: usize| tile * rows / tiles;
     let tile = |tile: usize| {
         let row = start(tile);
-        Tile { row, height: start(tile + 1) - row, data: &a.data[row * a.stride..], stride: a.stride, group_stride: E::GROUP }
+        Tile {
+            row,
+            height: start(tile + 1) - row,
+            data: &a.data[row * a.stride..],
+            stride: a.stride,
+            group_stride: E::GROUP,
+        }
     };
     drive(pool, rows, tiles, &tile, b, c, accumulate);
 }
 
 /// `C = A B`, or `C += A B`, with A packed as panels: its rows are the columns of `a`.
-pub fn gemm_packed<E: GemmElement>(pool: &Pool, a: PanelsView<'_, E>, b: PanelsView<'_, E>, c: Output<'_>, accumulate: bool) {
+pub fn gemm_packed<E: GemmElement>(
+    pool: &Pool,
+    a: PanelsView<'_, E>,
+    b: PanelsView<'_, E>,
+    c: Output<'_>,
+    accumulate: bool,
+) {
     assert!(a.reduction == b.reduction, "the reductions of A and B differ");
     // A panel of 32 rows runs as 11, 11 and 10.
     const STARTS: [usize; 4] = [0, 11, 22, 32];
@@ -147,7 +159,9 @@ fn drive<'a, E: GemmElement>(
                     unsafe {
                         let c_tile = output.pointer().add(c_offset);
                         let strides = (stride, group_stride);
-                        run_tile_strided(kernel, height, length, a_tile, strides, b_panel, c_tile, c.stride, width, add);
+                        run_tile_strided(
+                            kernel, height, length, a_tile, strides, b_panel, c_tile, c.stride, width, add,
+                        );
                     }
                 }
             }
@@ -163,7 +177,6 @@ fn drive<'a, E: GemmElement>(
 ///
 /// # Safety
 /// As `run_tile_strided`.
-#[allow(clippy::too_many_arguments)]
 #[inline(always)]
 pub unsafe fn run_tile<E: GemmElement>(
     kernel: Kernel<E>,
@@ -187,7 +200,6 @@ pub unsafe fn run_tile<E: GemmElement>(
 ///
 /// # Safety
 /// A, the panel and C hold the tile, and no other thread uses that part of C.
-#[allow(clippy::too_many_arguments)]
 #[inline(always)]
 unsafe fn run_tile_strided<E: GemmElement>(
     kernel: Kernel<E>,

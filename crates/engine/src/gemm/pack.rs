@@ -35,7 +35,12 @@ impl<E: Element> Panels<E> {
     }
 
     pub fn view(&self) -> PanelsView<'_, E> {
-        PanelsView { columns: self.columns, reduction: self.reduction, panel_length: PANEL * self.reduction, data: &self.data }
+        PanelsView {
+            columns: self.columns,
+            reduction: self.reduction,
+            panel_length: PANEL * self.reduction,
+            data: &self.data,
+        }
     }
 
     /// Panels `first..first + count`, those of them that exist.
@@ -43,7 +48,12 @@ impl<E: Element> Panels<E> {
         let last = (first + count).min(self.panels());
         let length = PANEL * self.reduction;
         let columns = self.columns.min(last * PANEL) - first * PANEL;
-        PanelsView { columns, reduction: self.reduction, panel_length: length, data: &self.data[first * length..last * length] }
+        PanelsView {
+            columns,
+            reduction: self.reduction,
+            panel_length: length,
+            data: &self.data[first * length..last * length],
+        }
     }
 
     /// Copies column `column` (a row of a weight matrix) out as f32.
@@ -108,7 +118,13 @@ fn pack_rows_panel<S: Element, E: Element>(
 }
 
 /// Packs a row-major [columns, reduction] matrix with rows `stride` apart.
-pub fn pack_rows<S: Element, E: Element>(pool: &Pool, source: &[S], stride: usize, reduction: usize, out: &mut Panels<E>) {
+pub fn pack_rows<S: Element, E: Element>(
+    pool: &Pool,
+    source: &[S],
+    stride: usize,
+    reduction: usize,
+    out: &mut Panels<E>,
+) {
     assert_eq!(out.reduction, reduction.next_multiple_of(E::GROUP));
     let (columns, length) = (out.columns, PANEL * out.reduction);
     let count = out.panels();
@@ -121,7 +137,13 @@ pub fn pack_rows<S: Element, E: Element>(pool: &Pool, source: &[S], stride: usiz
 }
 
 /// Packs a row-major [reduction, columns] matrix with rows `stride` apart (activations, their rows the reduction).
-pub fn pack_columns<S: Element, E: Element>(pool: &Pool, source: &[S], stride: usize, reduction: usize, out: &mut Panels<E>) {
+pub fn pack_columns<S: Element, E: Element>(
+    pool: &Pool,
+    source: &[S],
+    stride: usize,
+    reduction: usize,
+    out: &mut Panels<E>,
+) {
     assert_eq!(out.reduction, reduction.next_multiple_of(E::GROUP));
     let (columns, length) = (out.columns, PANEL * out.reduction);
     let count = out.panels();
@@ -143,8 +165,11 @@ pub fn pack_columns<S: Element, E: Element>(pool: &Pool, source: &[S], stride: u
                 } else {
                     for column in 0..PANEL {
                         let exists = row < reduction && column < width;
-                        to[column * E::GROUP + part] =
-                            if exists { E::from_f32(source[row * stride + first + column].to_f32()) } else { E::default() };
+                        to[column * E::GROUP + part] = if exists {
+                            E::from_f32(source[row * stride + first + column].to_f32())
+                        } else {
+                            E::default()
+                        };
                     }
                 }
             }
@@ -154,7 +179,9 @@ pub fn pack_columns<S: Element, E: Element>(pool: &Pool, source: &[S], stride: u
 
 /// From panels of B to panels of its transpose: columns and reduction change places.
 pub fn repack_transposed<E: Element>(pool: &Pool, source: PanelsView<'_, E>, out: &mut Panels<E>) {
-    assert!(out.columns <= source.reduction && out.reduction >= source.columns && out.reduction <= source.panels() * PANEL);
+    assert!(
+        out.columns <= source.reduction && out.reduction >= source.columns && out.reduction <= source.panels() * PANEL
+    );
     let length = PANEL * out.reduction;
     let count = out.panels();
     let parts = Parts::new(&mut out.data);

@@ -41,7 +41,9 @@ fn padded<E: Element>(values: &[f32], rows: usize, reduction: usize) -> (Vec<E>,
 
 fn check<E: GemmElement>() {
     let pool = Pool::new(2);
-    for (rows, columns, reduction) in [(1, 32, 2), (3, 257, 64), (14, 64, 33), (15, 31, 7), (97, 160, 1100), (200, 96, 2050)] {
+    for (rows, columns, reduction) in
+        [(1, 32, 2), (3, 257, 64), (14, 64, 33), (15, 31, 7), (97, 160, 1100), (200, 96, 2050)]
+    {
         let a = rounded::<E>(&numbers(rows * reduction, 1));
         let b = rounded::<E>(&numbers(columns * reduction, 2));
         let (a_padded, stride) = padded::<E>(&a, rows, reduction);
@@ -52,7 +54,11 @@ fn check<E: GemmElement>() {
         gemm(&pool, rows_of_a, panels.view(), Output { data: &mut c, stride: columns, offset: 0 }, true);
         for (got, want) in c.iter().zip(naive(&a, &b, rows, columns, reduction)) {
             let bound = 1e-6 * reduction as f64;
-            assert!((f64::from(*got) - want - 1.0).abs() < bound, "{rows}x{columns}x{reduction}: {got} for {}", want + 1.0);
+            assert!(
+                (f64::from(*got) - want - 1.0).abs() < bound,
+                "{rows}x{columns}x{reduction}: {got} for {}",
+                want + 1.0
+            );
         }
         let mut columns_of_a = Panels::<E>::zeros(rows, reduction);
         pack_rows(&pool, &a, reduction, reduction, &mut columns_of_a);

@@ -125,4 +125,3 @@ impl<E: GemmElement> Adapter<E> {
             .collect()
     }
 }
-

@@ -88,7 +88,6 @@ impl<E: GemmElement> Pass<'_, E> {
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn back(
         &self,
         tensor: usize,
@@ -104,7 +103,6 @@ impl<E: GemmElement> Pass<'_, E> {
     }
 
     /// From the gradient in attention's output to that in q, k and v as the linear map gave them (without bias).
-    #[allow(clippy::too_many_arguments)]
     fn attention_backward(
         &self,
         layer: usize,

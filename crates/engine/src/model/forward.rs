@@ -1,6 +1,5 @@
 //! The forward pass over the rows of a batch, the same for sampling, scoring and training.
 
-
 use crate::element::Element;
 use crate::gemm::GemmElement;
 use crate::model::buffers::Buffers;
@@ -145,7 +144,14 @@ impl<E: GemmElement> Pass<'_, E> {
     }
 
     /// One layer: attention and feed-forward, each added to the residual stream `x` [rows, hidden].
-    pub fn layer(&self, layer: usize, x: &mut [f32], pages: &mut Pages<E>, page_layer: usize, free: &mut Buffers<E>) -> LayerKept<E> {
+    pub fn layer(
+        &self,
+        layer: usize,
+        x: &mut [f32],
+        pages: &mut Pages<E>,
+        page_layer: usize,
+        free: &mut Buffers<E>,
+    ) -> LayerKept<E> {
         let (pool, rows, sizes) = (self.pool, self.rows(), Sizes::of(self.weights));
         let layout = &self.weights.layout;
         let tensor = |slot| layout.layer(layer, slot);
@@ -188,18 +194,37 @@ impl<E: GemmElement> Pass<'_, E> {
         free.floats.give(gate_up_sums);
         free.elements.give(normed);
         free.elements.give(activation);
-        let raw_qkv = if layout.config.qk_norm { qkv } else { free.floats.give(qkv); Vec::new() };
+        let raw_qkv = if layout.config.qk_norm {
+            qkv
+        } else {
+            free.floats.give(qkv);
+            Vec::new()
+        };
         LayerKept { input, raw_qkv, queries, keys, values, attended, log_sums, middle, gate_up }
     }
 
-    fn linear(&self, tensor: usize, input: &[E], columns: usize, out: &mut [f32], accumulate: bool, free: &mut Buffers<E>) {
+    fn linear(
+        &self,
+        tensor: usize,
+        input: &[E],
+        columns: usize,
+        out: &mut [f32],
+        accumulate: bool,
+        free: &mut Buffers<E>,
+    ) {
         let input = Input { data: input, rows: self.rows(), columns };
         linear(self.pool, self.weights, tensor, &self.batch.adapted, input, out, accumulate, free);
     }
 
     /// Adds biases, normalises heads where the model does, rotates, and rounds. Leaves `qkv` as the heads were before
     /// their norm.
-    fn split_qkv(&self, layer: usize, qkv: &mut [f32], sizes: Sizes, free: &mut Buffers<E>) -> (Vec<E>, Vec<E>, Vec<E>) {
+    fn split_qkv(
+        &self,
+        layer: usize,
+        qkv: &mut [f32],
+        sizes: Sizes,
+        free: &mut Buffers<E>,
+    ) -> (Vec<E>, Vec<E>, Vec<E>) {
         let (rows, width) = (self.rows(), sizes.qkv_width());
         let (query_width, key_width, dim) = (sizes.query_width(), sizes.key_width(), sizes.heads.dim);
         let layout = &self.weights.layout;
@@ -223,7 +248,11 @@ impl<E: GemmElement> Pass<'_, E> {
             let position = self.batch.positions[row] as usize;
             let mut head = vec![0.0; dim];
             let mut place = |from: &[f32], norm: &[f32], to: &mut [E]| {
-                if norm.is_empty() { head.copy_from_slice(from) } else { rms_norm_row(from, norm, sizes.eps, &mut head); }
+                if norm.is_empty() {
+                    head.copy_from_slice(from)
+                } else {
+                    rms_norm_row(from, norm, sizes.eps, &mut head);
+                }
                 self.weights.rope.rotate(&mut head, position, false);
                 convert_row(&head, to);
             };
@@ -257,4 +286,3 @@ impl<E: GemmElement> Pass<'_, E> {
         out
     }
 }
-

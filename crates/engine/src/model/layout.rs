@@ -62,9 +62,16 @@ impl Layout {
         let count = 1 + config.num_layers * SLOTS + 3;
         let mut layout = Self { shapes: vec![Shape::default(); count], places: Vec::new(), value_head, config };
         for parameter in layout.config.parameters() {
-            let matrix = matches!(parameter.kind, ParameterKind::Embedding | ParameterKind::Linear | ParameterKind::Head);
+            let matrix =
+                matches!(parameter.kind, ParameterKind::Embedding | ParameterKind::Linear | ParameterKind::Head);
             let tensor = layout.tensor_of(&parameter.name);
-            layout.place(parameter.name, tensor, parameter.shape[0], parameter.shape.get(1).copied().unwrap_or(1), matrix);
+            layout.place(
+                parameter.name,
+                tensor,
+                parameter.shape[0],
+                parameter.shape.get(1).copied().unwrap_or(1),
+                matrix,
+            );
         }
         if value_head {
             let columns = layout.config.hidden_size;

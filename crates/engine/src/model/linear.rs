@@ -34,7 +34,13 @@ impl<'a, E: GemmElement> Input<'a, E> {
 }
 
 /// `A x` scaled and rounded, for the rows of one adapter.
-fn low_rank<E: GemmElement>(pool: &Pool, input: Rows<'_, E>, a: &Panels<E>, scale: f32, free: &mut Buffers<E>) -> Vec<E> {
+fn low_rank<E: GemmElement>(
+    pool: &Pool,
+    input: Rows<'_, E>,
+    a: &Panels<E>,
+    scale: f32,
+    free: &mut Buffers<E>,
+) -> Vec<E> {
     let (rank, rows) = (a.columns, input.rows);
     let mut product = free.floats.take(rows * rank);
     gemm(pool, input, a.view(), Output { data: &mut product, stride: rank, offset: 0 }, false);
@@ -104,7 +110,18 @@ pub fn linear_backward<E: GemmElement>(
     free.elements.give(across.data);
     match gradient {
         LinearGradient::Full(d_weight) => {
-            outer_product(pool, &rounded, stride, outputs, input.data, stride_of::<E>(inputs), inputs, rows, d_weight, free);
+            outer_product(
+                pool,
+                &rounded,
+                stride,
+                outputs,
+                input.data,
+                stride_of::<E>(inputs),
+                inputs,
+                rows,
+                d_weight,
+                free,
+            );
         }
         LinearGradient::Lora(adapter, gradients) => {
             for module in adapter.modules.get(&tensor).into_iter().flatten() {
@@ -115,7 +132,6 @@ pub fn linear_backward<E: GemmElement>(
     free.elements.give(rounded);
 }
 
-#[allow(clippy::too_many_arguments)]
 fn lora_backward<E: GemmElement>(
     pool: &Pool,
     adapter: &Adapter<E>,
@@ -147,7 +163,18 @@ fn lora_backward<E: GemmElement>(
     let mut d_rounded = free.elements.take(rows * rank_stride);
     convert(pool, &d_inner, rank, &mut d_rounded, rank_stride);
     let d_a = &mut gradients[module.a_index];
-    outer_product(pool, &d_rounded, rank_stride, rank, input.data, stride_of::<E>(input.columns), input.columns, rows, d_a, free);
+    outer_product(
+        pool,
+        &d_rounded,
+        rank_stride,
+        rank,
+        input.data,
+        stride_of::<E>(input.columns),
+        input.columns,
+        rows,
+        d_a,
+        free,
+    );
     let mut a_across = panels(free, input.columns, rank);
     repack_transposed(pool, module.a.view(), &mut a_across);
     let left = Rows { data: &d_rounded, rows, stride: rank_stride };
@@ -159,7 +186,6 @@ fn lora_backward<E: GemmElement>(
 }
 
 /// `out += left^T right` over rows: left [rows, outputs], right [rows, inputs], out [outputs, inputs].
-#[allow(clippy::too_many_arguments)]
 fn outer_product<E: GemmElement>(
     pool: &Pool,
     left: &[E],

@@ -51,7 +51,8 @@ fn build(items: &[Item<'_>], share: bool) -> (Vec<Node>, Vec<usize>) {
         let shareable = share && item.mask == Mask::Causal;
         while shareable && at < item.tokens.len() {
             let siblings = parent.map_or(&roots, |parent: usize| &nodes[parent].children);
-            let matching = |&&node: &&usize| nodes[node].mask == Mask::Causal && nodes[node].tokens[0] == item.tokens[at];
+            let matching =
+                |&&node: &&usize| nodes[node].mask == Mask::Causal && nodes[node].tokens[0] == item.tokens[at];
             let Some(&node) = siblings.iter().find(matching) else { break };
             let rest = &item.tokens[at..];
             let common = nodes[node].tokens.iter().zip(rest).take_while(|(a, b)| a == b).count();
@@ -109,9 +110,8 @@ fn lay_out(nodes: &[Node], ends: &[usize]) -> Plan {
         // The page in which the parent ends is this node's own: the parent's rows in it are written here as well.
         while pages.len() * PAGE < path.len() {
             let from = pages.len() * PAGE;
-            for position in from..(from + PAGE).min(path.len()) {
-                let slot = (position - from) as u32;
-                plan.writes.push(PageWrite { row: path[position], page: plan.pages as u32, slot });
+            for (slot, &row) in path[from..].iter().take(PAGE).enumerate() {
+                plan.writes.push(PageWrite { row, page: plan.pages as u32, slot: slot as u32 });
             }
             pages.push(plan.pages as u32);
             plan.pages += 1;

@@ -82,7 +82,9 @@ pub fn check(sequences: &[Sequence], vocabulary: usize, context: usize) -> Resul
     for (index, sequence) in sequences.iter().enumerate() {
         let (inputs, targets) = (sequence.input.len(), sequence.target.len());
         if inputs == 0 || inputs != targets {
-            let problem = format!("sequence {index} has {inputs} input and {targets} target tokens; they must be as many, at least 1");
+            let problem = format!(
+                "sequence {index} has {inputs} input and {targets} target tokens; they must be as many, at least 1"
+            );
             return Err(Error::new(problem));
         }
         if inputs > context {
@@ -118,7 +120,8 @@ pub fn forward<E: GemmElement>(
     let plan = plan(&items, share);
     let rows = plan.tokens.len();
     let adapted = adapter.map(|adapter| (0..rows, Arc::clone(adapter))).into_iter().collect();
-    let batch = Batch { tokens: plan.tokens, positions: plan.positions, spans: plan.spans, writes: plan.writes, adapted };
+    let batch =
+        Batch { tokens: plan.tokens, positions: plan.positions, spans: plan.spans, writes: plan.writes, adapted };
     let sizes = Sizes::of(weights);
     let pass = Pass { pool, weights, batch: &batch };
     let mut pages = Pages::new(sizes.heads, 1, plan.pages);
@@ -261,7 +264,6 @@ pub fn backward<E: GemmElement>(
 }
 
 /// The gradient in the last layer's output, [rows, hidden], from those of the head's outputs.
-#[allow(clippy::too_many_arguments)]
 fn head_gradient<E: GemmElement>(
     pass: &Pass<'_, E>,
     last: &[f32],

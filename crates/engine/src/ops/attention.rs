@@ -217,7 +217,8 @@ impl<E: GemmElement> Attention<'_, E> {
         let mut tasks = Vec::new();
         for (index, span) in self.spans.iter().enumerate() {
             if span.rows == 1 && group <= TILE_ROWS {
-                let whole = (0..kv_heads).map(|kv| Task { span: index, from: 0, to: 1, first_head: kv * group, heads: group });
+                let whole =
+                    (0..kv_heads).map(|kv| Task { span: index, from: 0, to: 1, first_head: kv * group, heads: group });
                 tasks.extend(whole);
                 continue;
             }

@@ -105,12 +105,12 @@ impl<E: GemmElement> AttentionBackward<'_, E> {
                 let mut queries = vec![E::default(); count * stride];
                 let mut d_outputs = vec![E::default(); count * stride];
                 let mut deltas = vec![0.0f32; count];
-                for i in 0..count {
+                for (i, delta) in deltas.iter_mut().enumerate() {
                     let range = row(i) * width + head * dim..row(i) * width + (head + 1) * dim;
                     queries[i * stride..i * stride + dim].copy_from_slice(&self.queries[range.clone()]);
                     convert_row(&d_out[range.clone()], &mut d_outputs[i * stride..(i + 1) * stride]);
                     let out: Vec<f32> = self.out[range.clone()].iter().map(|value| value.to_f32()).collect();
-                    deltas[i] = dot(&d_out[range], &out);
+                    *delta = dot(&d_out[range], &out);
                 }
                 let a = |data| Rows { data, rows: count, stride };
                 let mut scores = vec![0.0f32; count * columns];
@@ -120,12 +120,12 @@ impl<E: GemmElement> AttentionBackward<'_, E> {
                 gemm(&alone, a(&d_outputs), values_across.view().with_columns(seen), into(&mut d_scores), false);
                 let mut weights = vec![E::default(); count * columns];
                 let mut d_rounded = vec![E::default(); count * columns];
-                for i in 0..count {
+                for (i, &delta) in deltas.iter().enumerate() {
                     let range = span.keys(span.start + from + i, self.window);
                     let (low, high) = (i * columns + range.start, i * columns + range.end);
                     let log_sum = self.log_sums[row(i) * heads + head];
                     let (scores, d_scores) = (&mut scores[low..high], &mut d_scores[low..high]);
-                    softmax_backward_row(scores, d_scores, self.heads.scale(), log_sum, deltas[i]);
+                    softmax_backward_row(scores, d_scores, self.heads.scale(), log_sum, delta);
                     convert_row(scores, &mut weights[low..high]);
                     convert_row(d_scores, &mut d_rounded[low..high]);
                 }
@@ -144,7 +144,13 @@ impl<E: GemmElement> AttentionBackward<'_, E> {
                 {
                     pack_columns(&alone, left, columns, count, &mut across);
                     pack_columns(&alone, right, stride, count, &mut down);
-                    gemm_packed(&alone, across.view(), down.view(), Output { data: total, stride: dim, offset: 0 }, true);
+                    gemm_packed(
+                        &alone,
+                        across.view(),
+                        down.view(),
+                        Output { data: total, stride: dim, offset: 0 },
+                        true,
+                    );
                 }
             }
         }

@@ -2,8 +2,8 @@
 //! array of tokens x vocabulary.
 
 use crate::gemm::{
-    GemmElement, Output, PANEL, Panels, PanelsView, Rows, TILE_ROWS, gemm, gemm_packed, pack_columns, repack_transposed,
-    run_tile,
+    GemmElement, Output, PANEL, Panels, PanelsView, Rows, TILE_ROWS, gemm, gemm_packed, pack_columns,
+    repack_transposed, run_tile,
 };
 use crate::isa::by_isa;
 use crate::ops::math::{exp, max_of, sum_of};
@@ -166,7 +166,6 @@ pub struct HeadGradients<'a> {
 
 /// Adds the gradient in the hidden states to `d_hidden` [rows, hidden] and in the head's weight to `d_head`
 /// [vocabulary, hidden]. Logits are computed anew, 2048 columns at a time.
-#[allow(clippy::too_many_arguments)]
 pub fn head_backward<E: GemmElement>(
     pool: &Pool,
     hidden: Rows<'_, E>,
@@ -209,7 +208,9 @@ pub fn head_backward<E: GemmElement>(
                     }
                 }
                 // SAFETY: each task has its own rows and columns.
-                let to = unsafe { parts.get(row * BACKWARD_COLUMNS + column - first, chunk.columns.next_multiple_of(E::GROUP)) };
+                let to = unsafe {
+                    parts.get(row * BACKWARD_COLUMNS + column - first, chunk.columns.next_multiple_of(E::GROUP))
+                };
                 crate::ops::convert_row(values, to);
             }
         });

@@ -49,7 +49,15 @@ pub fn rms_norm<E: Element>(pool: &Pool, x: &[f32], weight: &[f32], eps: f32, ou
 
 /// Adds the gradient of `rms_norm` in x to `dx` and in the weight to `dw`. The sum over rows runs in stripes of a fixed
 /// height, so it does not depend on the number of threads.
-pub fn rms_norm_backward(pool: &Pool, x: &[f32], weight: &[f32], eps: f32, dy: &[f32], dx: &mut [f32], dw: Option<&mut [f32]>) {
+pub fn rms_norm_backward(
+    pool: &Pool,
+    x: &[f32],
+    weight: &[f32],
+    eps: f32,
+    dy: &[f32],
+    dx: &mut [f32],
+    dw: Option<&mut [f32]>,
+) {
     let columns = weight.len();
     let rows = x.len() / columns;
     let height = (STRIPE / columns).max(1);

@@ -1,31 +1,46 @@
 //! Rotary position embedding in the half-split form that Hugging Face checkpoints use (Su et al., 2021).
 
+use std::sync::OnceLock;
+
 use crate::isa::{by_isa, fma};
 
-/// Cosines and sines of every position up to a bound, [positions, head_dim / 2] each.
+/// Positions whose angles are computed together, at their first use: a long context costs memory only where it is used.
+const BLOCK: usize = 1024;
+
+/// Cosines and sines of every position up to a bound.
 #[derive(Debug)]
 pub struct RopeTable {
-    half: usize,
+    inverse_frequencies: Vec<f64>,
+    blocks: Vec<OnceLock<Angles>>,
+}
+
+/// Of the positions of a block, [positions, head_dim / 2] each.
+#[derive(Debug)]
+struct Angles {
     cos: Vec<f32>,
     sin: Vec<f32>,
 }
 
 impl RopeTable {
     pub fn new(inverse_frequencies: &[f64], positions: usize) -> Self {
-        let half = inverse_frequencies.len();
-        let angles = (0..positions).flat_map(|position| inverse_frequencies.iter().map(move |f| position as f64 * f));
-        let (sin, cos) = angles.map(|angle| (angle.sin() as f32, angle.cos() as f32)).unzip();
-        Self { half, cos, sin }
+        let blocks = (0..positions.div_ceil(BLOCK)).map(|_| OnceLock::new()).collect();
+        Self { inverse_frequencies: inverse_frequencies.to_vec(), blocks }
     }
 
-    pub fn positions(&self) -> usize {
-        self.cos.len() / self.half.max(1)
+    fn angles(&self, block: usize) -> &Angles {
+        self.blocks[block].get_or_init(|| {
+            let positions = block * BLOCK..(block + 1) * BLOCK;
+            let angles = positions.flat_map(|at| self.inverse_frequencies.iter().map(move |f| at as f64 * f));
+            let (sin, cos) = angles.map(|angle| (angle.sin() as f32, angle.cos() as f32)).unzip();
+            Angles { cos, sin }
+        })
     }
 
     /// Rotates one head at a position; `inverse` rotates back, which is the gradient.
     pub fn rotate(&self, head: &mut [f32], position: usize, inverse: bool) {
-        let range = position * self.half..(position + 1) * self.half;
-        rotate(head, &self.cos[range.clone()], &self.sin[range], if inverse { -1.0 } else { 1.0 });
+        let (half, angles) = (self.inverse_frequencies.len(), self.angles(position / BLOCK));
+        let range = position % BLOCK * half..(position % BLOCK + 1) * half;
+        rotate(head, &angles.cos[range.clone()], &angles.sin[range], if inverse { -1.0 } else { 1.0 });
     }
 }
 

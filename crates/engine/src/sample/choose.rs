@@ -127,7 +127,11 @@ fn truncated(logits: &[f32], t: f32, choice: &Choice, u: f64) -> u32 {
     tokens[tokens.len() - 1]
 }
 
-fn sorted_sum(tokens: &mut [u32], larger: impl Fn(&u32, &u32) -> std::cmp::Ordering, weight: &dyn Fn(u32) -> f64) -> f64 {
+fn sorted_sum(
+    tokens: &mut [u32],
+    larger: impl Fn(&u32, &u32) -> std::cmp::Ordering,
+    weight: &dyn Fn(u32) -> f64,
+) -> f64 {
     tokens.sort_unstable_by(larger);
     tokens.iter().map(|&token| weight(token)).sum()
 }

@@ -100,7 +100,16 @@ impl<E: GemmElement> Scheduler<E> {
         let limit = (kv_bytes / Pages::<E>::page_bytes(heads, layers)).max(1);
         let pages = Pages::new(heads, layers, 0);
         let table = PageTable::new(limit);
-        Self { weights, version, pages, table, reserved: 0, waiting: VecDeque::new(), active: Vec::new(), running: Vec::new() }
+        Self {
+            weights,
+            version,
+            pages,
+            table,
+            reserved: 0,
+            waiting: VecDeque::new(),
+            active: Vec::new(),
+            running: Vec::new(),
+        }
     }
 
     pub fn version(&self) -> u64 {
@@ -119,20 +128,30 @@ impl<E: GemmElement> Scheduler<E> {
             return Err(Error::new("sample: the prompt has no tokens; it needs at least one"));
         }
         if length >= context {
-            return Err(Error::new(format!("sample: the prompt has {length} tokens; the model's context of {context} leaves no room to answer")));
+            return Err(Error::new(format!(
+                "sample: the prompt has {length} tokens; the model's context of {context} leaves no room to answer"
+            )));
         }
         if let Some(at) = ask.prompt.iter().position(|&token| token as usize >= config.vocab_size) {
             let (token, last) = (ask.prompt[at], config.vocab_size - 1);
             return Err(Error::new(format!("sample: prompt[{at}] is token {token}; the vocabulary has 0 to {last}")));
         }
         if let Some((token, _)) = ask.choice.bias.iter().find(|(token, _)| *token as usize >= config.vocab_size) {
-            return Err(Error::new(format!("sample: logitBias has token {token}; the vocabulary has 0 to {}", config.vocab_size - 1)));
+            return Err(Error::new(format!(
+                "sample: logitBias has token {token}; the vocabulary has 0 to {}",
+                config.vocab_size - 1
+            )));
         }
         let needed = length.div_ceil(PAGE) + self.sample_pages(&ask);
         if needed > self.table.limit() {
             let have = self.table.limit() * PAGE;
-            let problem = format!("sample: one sample needs room for {} tokens; the key-value memory holds {have}", needed * PAGE);
-            return Err(Error::new(format!("{problem}. Ask for fewer tokens, or raise kvBytes when loading the model")));
+            let problem = format!(
+                "sample: one sample needs room for {} tokens; the key-value memory holds {have}",
+                needed * PAGE
+            );
+            return Err(Error::new(format!(
+                "{problem}. Ask for fewer tokens, or raise kvBytes when loading the model"
+            )));
         }
         let ended = vec![false; ask.count];
         self.waiting.push_back(Request {
@@ -157,12 +176,15 @@ impl<E: GemmElement> Scheduler<E> {
     /// Ends a sample of a request, or all of them.
     pub fn abort(&mut self, id: u64, sample: Option<usize>) {
         let hits = |request: &Request<E>| request.ask.id == id;
-        let count = self.waiting.iter().chain(&self.active).find(|request| hits(request)).map(|request| request.ask.count);
+        let count =
+            self.waiting.iter().chain(&self.active).find(|request| hits(request)).map(|request| request.ask.count);
         for index in 0..count.unwrap_or(0) {
             if sample.is_none_or(|sample| sample == index) {
                 if let Some(at) = self.running.iter().position(|run| run.request == id && run.sample == index) {
                     self.finish(at, Finish::Aborted);
-                } else if let Some(request) = self.waiting.iter_mut().chain(&mut self.active).find(|request| hits(request)) {
+                } else if let Some(request) =
+                    self.waiting.iter_mut().chain(&mut self.active).find(|request| hits(request))
+                {
                     end(request, index, Finish::Aborted);
                 }
             }
@@ -255,7 +277,7 @@ impl<E: GemmElement> Scheduler<E> {
     fn start(&mut self, index: usize, sample: usize, reserved: usize, picked: Picked) {
         let length = self.active[index].ask.prompt.len();
         let mut pages = self.active[index].prompt_pages.clone();
-        let partial = (length % PAGE != 0).then(|| pages.pop()).flatten();
+        let partial = (!length.is_multiple_of(PAGE)).then(|| pages.pop()).flatten();
         pages.iter().for_each(|&page| self.table.share(page));
         let mut run = Running {
             request: self.active[index].ask.id,
@@ -328,12 +350,13 @@ impl<E: GemmElement> Scheduler<E> {
 
     /// The rows of a step, grouped by adapter.
     fn build(&mut self) -> Work<E> {
-        let mut groups: Vec<(u64, Option<Arc<Adapter<E>>>, Vec<Waiter>)> = Vec::new();
-        let mut join = |request: &SampleRequest<E>, waiter: Waiter| {
-            match groups.iter_mut().find(|group| group.0 == request.adapter_version) {
-                Some(group) => group.2.push(waiter),
-                None => groups.push((request.adapter_version, request.adapter.clone(), vec![waiter])),
-            }
+        let mut groups: Vec<AdapterGroup<E>> = Vec::new();
+        let mut join = |request: &SampleRequest<E>, waiter: Waiter| match groups
+            .iter_mut()
+            .find(|group| group.0 == request.adapter_version)
+        {
+            Some(group) => group.2.push(waiter),
+            None => groups.push((request.adapter_version, request.adapter.clone(), vec![waiter])),
         };
         for (at, run) in self.running.iter().enumerate() {
             if let Some(request) = self.active.iter().find(|request| request.ask.id == run.request) {
@@ -348,8 +371,13 @@ impl<E: GemmElement> Scheduler<E> {
                 room -= rows;
             }
         }
-        let mut batch =
-            Batch { tokens: Vec::new(), positions: Vec::new(), spans: Vec::new(), writes: Vec::new(), adapted: Vec::new() };
+        let mut batch = Batch {
+            tokens: Vec::new(),
+            positions: Vec::new(),
+            spans: Vec::new(),
+            writes: Vec::new(),
+            adapted: Vec::new(),
+        };
         let (mut heads, mut prompts) = (Vec::new(), Vec::new());
         for (_, adapter, waiters) in groups {
             let first = batch.tokens.len();
@@ -415,7 +443,8 @@ impl<E: GemmElement> Scheduler<E> {
             let vocabulary = weights.layout.config.vocab_size;
             let rows: Vec<u32> = group.iter().map(|head| head.0).collect();
             let hidden = pass.final_norm(&x, &rows, free);
-            let inverse: Vec<f32> = group.iter().map(|(_, waiter)| self.choice(*waiter).inverse_temperature()).collect();
+            let inverse: Vec<f32> =
+                group.iter().map(|(_, waiter)| self.choice(*waiter).inverse_temperature()).collect();
             let offsets = vec![0; rows.len() + 1];
             let mut logits = free.floats.take(rows.len() * vocabulary);
             let stride = stride_of::<E>(weights.layout.config.hidden_size);
@@ -465,6 +494,9 @@ enum Waiter {
     Sample(usize),
     Prompt(usize, usize),
 }
+
+/// Waiters of one adapter: its version, itself, and they.
+type AdapterGroup<E> = (u64, Option<Arc<Adapter<E>>>, Vec<Waiter>);
 
 /// The rows of a step.
 struct Work<E> {

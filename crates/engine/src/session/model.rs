@@ -1,7 +1,7 @@
 //! A model of either precision: the base, or one that is trained on it.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::runtime::{Runtime, Sampler};
@@ -138,6 +138,8 @@ impl<E: GemmElement> Sampler for Group<E> {
 /// Tells a caller when its request is dropped without having ended, which happens only when the engine fails.
 struct Listener {
     open: usize,
+    /// Unset while the request may still be refused, which is told by other means.
+    accepted: Arc<AtomicBool>,
     hear: Box<dyn FnMut(SampleEvent) + Send>,
 }
 
@@ -152,7 +154,7 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if self.open > 0 {
+        if self.open > 0 && self.accepted.load(Ordering::Relaxed) {
             (self.hear)(SampleEvent::Failed("sampling failed inside the engine; this is a defect of whetstone".into()));
         }
     }
@@ -194,7 +196,9 @@ impl<E: GemmElement> Model<E> {
             return Err(Error::new(format!("temperature is {t}; scoring needs one above 0")));
         }
         if inputs.ask.values && !self.weights.layout.value_head {
-            return Err(Error::new("values were asked of a model without a value head; make it with trainable(..., 'value')"));
+            return Err(Error::new(
+                "values were asked of a model without a value head; make it with trainable(..., 'value')",
+            ));
         }
         Ok(())
     }
@@ -209,7 +213,9 @@ impl<E: GemmElement> Model<E> {
     }
 
     fn trained(&self, what: &str) -> Result<&Parameters> {
-        self.trained.as_ref().ok_or_else(|| Error::new(format!("{what}: this model is not trained; make one with trainable()")))
+        self.trained
+            .as_ref()
+            .ok_or_else(|| Error::new(format!("{what}: this model is not trained; make one with trainable()")))
     }
 
     /// Values of a named part of what is trained.
@@ -260,7 +266,8 @@ impl<E: GemmElement> AnyModel for Model<E> {
 
     fn parameter_counts(&self) -> (usize, usize) {
         let trained = self.trained.as_ref().map_or(0, |parameters| parameters.values.iter().map(Vec::len).sum());
-        let adapter = self.adapter.as_ref().map_or(0, |adapter| adapter.shapes.iter().map(|s| s.1 * s.2).sum::<usize>());
+        let adapter =
+            self.adapter.as_ref().map_or(0, |adapter| adapter.shapes.iter().map(|s| s.1 * s.2).sum::<usize>());
         (self.weights.layout.parameters() + adapter, trained)
     }
 
@@ -310,7 +317,8 @@ impl<E: GemmElement> AnyModel for Model<E> {
         let Inputs { sequences, ask, share } = inputs;
         let keep = if recompute { Keep::Inputs } else { Keep::Activations };
         let adapter = self.adapter.as_ref();
-        let (outputs, kept) = forward(&self.pool, &self.weights, adapter, sequences, *ask, keep, *share, &mut self.buffers);
+        let (outputs, kept) =
+            forward(&self.pool, &self.weights, adapter, sequences, *ask, keep, *share, &mut self.buffers);
         self.kept = kept;
         Ok(outputs)
     }
@@ -365,7 +373,9 @@ impl<E: GemmElement> AnyModel for Model<E> {
 
     fn step(&mut self, optimizer: Optimizer, max_norm: f64) -> Result<f64> {
         self.trained("optimStep")?;
-        let Some(parameters) = &mut self.trained else { return Err(Error::new("optimStep: this model is not trained")) };
+        let Some(parameters) = &mut self.trained else {
+            return Err(Error::new("optimStep: this model is not trained"));
+        };
         let norm = parameters.step(&self.pool, optimizer, max_norm)?;
         self.publish();
         Ok(norm)
@@ -426,12 +436,15 @@ impl<E: GemmElement> AnyModel for Model<E> {
             let (n, most) = (ask.count, ask.max_tokens);
             return Err(Error::new(format!("sample: n is {n} and maxTokens is {most}; both must be at least 1")));
         }
-        let mut listener = Listener { open: ask.count, hear: on_event };
+        let accepted = Arc::new(AtomicBool::new(false));
+        let mut listener = Listener { open: ask.count, accepted: Arc::clone(&accepted), hear: on_event };
         let adapter = self.adapter.clone().map(|adapter| (adapter, self.adapter_version));
         let mut group = self.lock();
-        let submitted = group.0.submit(&self.weights, self.version, adapter, ask, Box::new(move |event| listener.tell(event)));
+        let submitted =
+            group.0.submit(&self.weights, self.version, adapter, ask, Box::new(move |event| listener.tell(event)));
         drop(group);
         submitted?;
+        accepted.store(true, Ordering::Relaxed);
         runtime.run_sampler(Arc::clone(&self.sampling) as _);
         Ok(())
     }

@@ -41,7 +41,11 @@ impl Runtime {
     }
 
     /// Runs `work` on the engine's thread and hands its result to `done`. A panic becomes an error.
-    pub fn submit<T: 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static, done: impl FnOnce(Result<T>) + Send + 'static) {
+    pub fn submit<T: 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+        done: impl FnOnce(Result<T>) + Send + 'static,
+    ) {
         let job = move || done(catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(explain(&*panic))));
         // A send fails only when the thread is gone, which ends with the process.
         let _ = self.0.send(Message::Job(Box::new(job)));
@@ -56,7 +60,10 @@ impl Runtime {
 /// What a panic says, as an error.
 pub fn explain(panic: &(dyn std::any::Any + Send)) -> Error {
     let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    Error::new(format!("the engine failed inside: {}. This is a defect of whetstone; please report it", said.unwrap_or("no message")))
+    Error::new(format!(
+        "the engine failed inside: {}. This is a defect of whetstone; please report it",
+        said.unwrap_or("no message")
+    ))
 }
 
 fn serve(receiver: &Receiver<Message>) {

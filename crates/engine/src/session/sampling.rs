@@ -90,6 +90,8 @@ impl<E: GemmElement> SamplingGroup<E> {
     /// One step of every version. Gives back whether work is left.
     pub fn step(&mut self) -> bool {
         let Self { pool, schedulers, buffers, .. } = self;
-        schedulers.iter_mut().fold(false, |more, scheduler| scheduler.step(pool, buffers) || more)
+        // Every one is stepped, so this is no `any`.
+        let working = schedulers.iter_mut().filter_map(|scheduler| scheduler.step(pool, buffers).then_some(()));
+        working.count() > 0
     }
 }

@@ -18,16 +18,22 @@ const FILE: &str = "state.safetensors";
 const STEPS: &str = "steps";
 
 fn trained<E>(model: &Model<E>) -> Result<&Parameters> {
-    model.trained.as_ref().ok_or_else(|| Error::new("this model is not trained, so it has no state; make one with trainable()"))
+    model
+        .trained
+        .as_ref()
+        .ok_or_else(|| Error::new("this model is not trained, so it has no state; make one with trainable()"))
 }
 
 /// Writes values, moments and the step count, exactly, in one file that is complete or absent.
 pub fn save<E: GemmElement>(model: &Model<E>, directory: &Path) -> Result<()> {
     let parameters = trained(model)?;
-    std::fs::create_dir_all(directory).map_err(|error| Error::new(format!("{}: cannot be made: {error}", directory.display())))?;
+    std::fs::create_dir_all(directory)
+        .map_err(|error| Error::new(format!("{}: cannot be made: {error}", directory.display())))?;
     let mut entries: Vec<(String, [usize; 2], &[f32])> = Vec::new();
     for part in &parameters.parts {
-        for (kind, buffers) in [("value", &parameters.values), ("first", &parameters.first), ("second", &parameters.second)] {
+        for (kind, buffers) in
+            [("value", &parameters.values), ("first", &parameters.first), ("second", &parameters.second)]
+        {
             if let Some(buffer) = buffers.get(part.buffer) {
                 entries.push((format!("{kind}.{}", part.name), [part.rows, part.columns], &buffer[part.range()]));
             }
@@ -79,10 +85,8 @@ pub fn load<E: GemmElement>(model: &mut Model<E>, directory: &Path) -> Result<()
 pub fn save_weights<E: GemmElement>(model: &Model<E>, directory: &Path, bf16: bool) -> Result<()> {
     let layout = &model.weights.layout;
     if let (Some(adapter), Some(parameters)) = (&model.adapter, &model.trained) {
-        let tensors = adapter.shapes.iter().zip(&parameters.values).map(|((name, rows, columns), values)| AdapterTensor {
-            name: name.clone(),
-            shape: vec![*rows, *columns],
-            values: values.clone(),
+        let tensors = adapter.shapes.iter().zip(&parameters.values).map(|((name, rows, columns), values)| {
+            AdapterTensor { name: name.clone(), shape: vec![*rows, *columns], values: values.clone() }
         });
         let adapter = weights::Adapter {
             rank: adapter.config.rank,
