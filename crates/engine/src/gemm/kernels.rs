@@ -1,5 +1,6 @@
 //! The inner loops. Every kernel here adds the products of one element of C in the order of the reduction.
 
+use super::pack::interleave_pairs;
 use super::{GemmElement, Kernel, PANEL, TILE_ROWS};
 use crate::element::{Bf16, Element};
 use crate::isa::{Isa, fma, isa};
@@ -15,6 +16,10 @@ impl GemmElement for f32 {
             _ => generic::<f32, false, 4>,
         }
     }
+
+    fn interleave(first: &[f32], _: &[f32], out: &mut [f32]) {
+        out.copy_from_slice(first);
+    }
 }
 
 impl GemmElement for Bf16 {
@@ -29,6 +34,10 @@ impl GemmElement for Bf16 {
             Isa::Neon => generic::<Bf16, true, 4>,
             _ => generic::<Bf16, false, 4>,
         }
+    }
+
+    fn interleave(first: &[Bf16], last: &[Bf16], out: &mut [Bf16]) {
+        interleave_pairs(first, last, out);
     }
 }
 

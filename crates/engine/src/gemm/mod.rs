@@ -43,6 +43,8 @@ pub type Kernel<E> = unsafe fn(
 pub trait GemmElement: Element {
     /// The kernel of this process's instruction set.
     fn kernel() -> Kernel<Self>;
+    /// Writes one group of the reduction for each column: the elements of its first and its last row.
+    fn interleave(first: &[Self], last: &[Self], out: &mut [Self]);
 }
 
 /// The matrix A: `rows` rows of which `reduction` elements count, `stride` elements apart.

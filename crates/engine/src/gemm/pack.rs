@@ -1,7 +1,8 @@
 //! Layouts that the kernels read: panels of 32 columns, groups of the reduction side by side.
 
-use super::PANEL;
-use crate::element::Element;
+use super::{GemmElement, PANEL};
+use crate::element::{Bf16, Element};
+use crate::isa::by_isa;
 use crate::pool::{Parts, Pool};
 
 /// The matrix B, packed: `[columns / 32][reduction / GROUP][32][GROUP]`, zeros where a panel or a group is not full.
@@ -137,44 +138,38 @@ pub fn pack_rows<S: Element, E: Element>(
 }
 
 /// Packs a row-major [reduction, columns] matrix with rows `stride` apart (activations, their rows the reduction).
-pub fn pack_columns<S: Element, E: Element>(
-    pool: &Pool,
-    source: &[S],
-    stride: usize,
-    reduction: usize,
-    out: &mut Panels<E>,
-) {
+pub fn pack_columns<E: GemmElement>(pool: &Pool, source: &[E], stride: usize, reduction: usize, out: &mut Panels<E>) {
     assert_eq!(out.reduction, reduction.next_multiple_of(E::GROUP));
     let (columns, length) = (out.columns, PANEL * out.reduction);
     let count = out.panels();
     let parts = Parts::new(&mut out.data);
+    let zeros = [E::default(); PANEL];
     pool.run(count, &|index| {
         // SAFETY: each task has its own panel.
         let panel = unsafe { parts.get(index * length, length) };
         let first = index * PANEL;
         let width = (columns - first).min(PANEL);
-        for group in 0..length / (PANEL * E::GROUP) {
-            let to = &mut panel[group * PANEL * E::GROUP..(group + 1) * PANEL * E::GROUP];
-            for part in 0..E::GROUP {
-                let row = group * E::GROUP + part;
-                if row < reduction && width == PANEL {
-                    let from = &source[row * stride + first..row * stride + first + PANEL];
-                    for (pair, value) in to.chunks_exact_mut(E::GROUP).zip(from) {
-                        pair[part] = E::from_f32(value.to_f32());
-                    }
-                } else {
-                    for column in 0..PANEL {
-                        let exists = row < reduction && column < width;
-                        to[column * E::GROUP + part] = if exists {
-                            E::from_f32(source[row * stride + first + column].to_f32())
-                        } else {
-                            E::default()
-                        };
-                    }
-                }
-            }
+        let row = |row: usize| if row < reduction { &source[row * stride + first..][..width] } else { &zeros[..width] };
+        if width < PANEL {
+            panel.fill(E::default());
+        }
+        for (group, to) in panel.chunks_exact_mut(PANEL * E::GROUP).enumerate() {
+            E::interleave(row(group * E::GROUP), row(group * E::GROUP + E::GROUP - 1), &mut to[..width * E::GROUP]);
         }
     });
+}
+
+by_isa! {
+    /// Puts the elements of two rows side by side.
+    pub(super) fn interleave_pairs(first: &[Bf16], second: &[Bf16], out: &mut [Bf16]) {
+        let _ = FMA;
+        let width = out.len() / 2;
+        let (first, second) = (&first[..width], &second[..width]);
+        for i in 0..width {
+            out[2 * i] = first[i];
+            out[2 * i + 1] = second[i];
+        }
+    }
 }
 
 /// From panels of B to panels of its transpose: columns and reduction change places.

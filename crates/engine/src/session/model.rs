@@ -414,6 +414,7 @@ impl<E: GemmElement> AnyModel for Model<E> {
         } else {
             let mut values: Vec<Vec<f32>> = vec![Vec::new(); layout.shapes.len()];
             for place in &layout.places {
+                values[place.tensor].reserve_exact(layout.shapes[place.tensor].length());
                 values[place.tensor].extend(read(place)?);
             }
             model.trained = Some(Parameters::new(full_parts(&layout), values));
