@@ -1,11 +1,12 @@
 /**
  * Evaluated in every QuickJS context before anything else. It keeps its own references to the builtins, so nothing
- * that runs later can change what it does. `host` is replaced by the functions that the host offers.
+ * that runs later can change what it does. `host` is replaced by the functions that the host offers. Parsing it is
+ * most of what a short run costs, so a plain program gets the first part only.
  *
  * Values cross between the judge's context and the solution's as a graph of nodes in JSON, like rpc.py's: data as
  * data, functions and instances by reference. An array or object that the callee changes is changed for the caller.
  */
-export const prelude = String.raw`(function (host, globals) {
+const common = String.raw`(function (host, globals) {
 'use strict';
 const { stringify, parse } = JSON, { isArray, from: toArray } = Array, { ownKeys, apply, construct } = Reflect;
 const { getPrototypeOf, getOwnPropertyDescriptor, defineProperty, is, keys: enumerable } = Object;
@@ -61,8 +62,12 @@ function runTimer() {
   next.f(...next.rest);
   return true;
 }
+function describe(error) {
+  if (error instanceof Error_) return [String_(error.name), String_(error.message), String_(error.stack || '')];
+  return ['', show(error, 0, new Set_()), ''];
+}`
 
-// --- values across contexts ---
+const crossing = String.raw`// --- values across contexts ---
 const offered = new Map_(), offeredIds = new Map_(), remotes = new Map_(), remoteIds = new Map_();
 let offerCount = 0;
 function offer(value) {
@@ -321,10 +326,15 @@ function installAssert() {
 function bindEntry(name) {
   globals.candidate = ask('entry', 0, [name]);
   defineProperty(globals, name, { value: globals.candidate, writable: true, configurable: true });
-}
-function describe(error) {
-  if (error instanceof Error_) return [String_(error.name), String_(error.message), String_(error.stack || '')];
-  return ['', show(error, 0, new Set_()), ''];
-}
+}`
+
+/** For a program by itself. */
+export const programPrelude = `${common}
+return { runTimer, describe };
+})`
+
+/** For the two sides of a test run. */
+export const testPrelude = `${common}
+${crossing}
 return { runTimer, serve, answer, ask, replaced, installAssert, bindEntry, describe };
 })`

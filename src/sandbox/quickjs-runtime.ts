@@ -1,6 +1,6 @@
 import { stripTypeScriptTypes } from 'node:module'
 import type { QuickJSContext, QuickJSHandle, QuickJSRuntime, QuickJSWASMModule } from 'quickjs-emscripten'
-import { prelude } from './quickjs-prelude.ts'
+import { programPrelude, testPrelude } from './quickjs-prelude.ts'
 import { pathProblem } from './requests.ts'
 import type { Language } from './types.ts'
 
@@ -27,6 +27,8 @@ export interface Engine {
 }
 
 export interface EngineOptions {
+  /** A plain program, or one side of a test run. */
+  role: 'program' | 'test'
   memoryBytes: number
   outputBytes: number
   /** Whether output over the cap stops the program or is dropped. */
@@ -80,7 +82,7 @@ export function createEngine(module: QuickJSWASMModule, options: EngineOptions):
     return context.unwrapResult(context.evalCode(`typeof ${word} === 'undefined' ? undefined : ${word}`))
   })
   const kit = context
-    .unwrapResult(context.evalCode(prelude, 'prelude.js'))
+    .unwrapResult(context.evalCode(options.role === 'test' ? testPrelude : programPrelude, 'prelude.js'))
     .consume((make) =>
       context.unwrapResult(context.callFunction(make, context.undefined, host, context.global)),
     )

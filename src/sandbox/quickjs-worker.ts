@@ -32,6 +32,7 @@ parentPort!.postMessage('ready')
 
 function optionsOf(job: JavaScriptJob, started: number): EngineOptions {
   return {
+    role: job.hidden ? 'test' : 'program',
     memoryBytes: job.limits.memoryBytes,
     outputBytes: job.limits.outputBytes,
     stopOnOverflow: !job.hidden,
