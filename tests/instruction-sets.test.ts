@@ -9,12 +9,20 @@ const run = promisify(execFile)
 
 it.each(native.cpuPath().available as string[])('the goldens of models hold on the path %s', async (path) => {
   const environment = { ...process.env, WHETSTONE_ISA: path }
-  const { stdout } = await run(process.execPath, ['scripts/goldens.ts', 'tests/goldens/models'], { cwd: root, env: environment })
+  const { stdout } = await run(process.execPath, ['scripts/goldens.ts', 'tests/goldens/models'], {
+    cwd: root,
+    env: environment,
+  })
   expect(stdout).toContain('ok   llama-gqa-tied')
 })
 
 it('a path that the machine lacks is refused with those it has', async () => {
   const environment = { ...process.env, WHETSTONE_ISA: 'mmx' }
-  const running = run(process.execPath, ['scripts/goldens.ts', 'tests/goldens/models'], { cwd: root, env: environment })
-  await expect(running).rejects.toMatchObject({ stdout: expect.stringMatching(/WHETSTONE_ISA is 'mmx'; this machine runs: .*portable/) })
+  const running = run(process.execPath, ['scripts/goldens.ts', 'tests/goldens/models'], {
+    cwd: root,
+    env: environment,
+  })
+  await expect(running).rejects.toMatchObject({
+    stdout: expect.stringMatching(/WHETSTONE_ISA is 'mmx'; this machine runs: .*portable/),
+  })
 })

@@ -3,7 +3,15 @@ import { drawSamples } from './draw-samples.ts'
 import { EngineError } from './engine-error.ts'
 import { flattenSequences, splitOutputs } from './flatten.ts'
 import { forwardBackward } from './forward-backward.ts'
-import type { AdamWStep, Model, ModelInfo, MuonStep, Precision, TrainableModel, TrainingMethod } from './model.ts'
+import type {
+  AdamWStep,
+  Model,
+  ModelInfo,
+  MuonStep,
+  Precision,
+  TrainableModel,
+  TrainingMethod,
+} from './model.ts'
 import type { NativeModel, NativeOptimizer } from './native-model.ts'
 
 const MODULES = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj']
@@ -90,7 +98,14 @@ function describeStep(step: AdamWStep | MuonStep): NativeOptimizer {
   check('beta1', beta1, 0, 1)
   check('beta2', beta2, 0, 1)
   check('weightDecay', weightDecay, 0, Number.MAX_VALUE)
-  const settings = { learningRate: adamw.learningRate, beta1, beta2, epsilon, weightDecay, maxNorm: maxGradientNorm }
+  const settings = {
+    learningRate: adamw.learningRate,
+    beta1,
+    beta2,
+    epsilon,
+    weightDecay,
+    maxNorm: maxGradientNorm,
+  }
   if (step.kind !== 'muon') return settings
   const { momentum = 0.95 } = step
   check('momentum', momentum, 0, 1)
@@ -100,5 +115,7 @@ function describeStep(step: AdamWStep | MuonStep): NativeOptimizer {
 
 function check(name: string, value: number, low: number, high: number): void {
   if (!(value >= low && value <= high))
-    throw new EngineError(`optimStep: ${name} is ${value}; it must be ${low} to ${high === 1 ? 1 : 'any finite number'}`)
+    throw new EngineError(
+      `optimStep: ${name} is ${value}; it must be ${low} to ${high === 1 ? 1 : 'any finite number'}`,
+    )
 }

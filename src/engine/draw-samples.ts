@@ -29,7 +29,11 @@ let requests = 0
  * Draws samples of one prompt. Stop strings are looked for in the decoded text; the sample then ends at the token that
  * completed one. Errors: a setting out of its range, named.
  */
-export async function drawSamples(model: NativeModel, tokenizer: Tokenizer, asked: SampleRequest): Promise<Sample[]> {
+export async function drawSamples(
+  model: NativeModel,
+  tokenizer: Tokenizer,
+  asked: SampleRequest,
+): Promise<Sample[]> {
   const parsed = request.safeParse({ ...asked, stopTokens: asked.stopTokens ?? tokenizer.stopTokenIds })
   if (!parsed.success) {
     const [issue] = parsed.error.issues
@@ -121,7 +125,12 @@ function heldBack(text: string, stops: readonly string[]): number {
   return held
 }
 
-function finishSample(sample: NativeSample, prompt: Int32Array, tokenizer: Tokenizer, settings: Settings): Sample {
+function finishSample(
+  sample: NativeSample,
+  prompt: Int32Array,
+  tokenizer: Tokenizer,
+  settings: Settings,
+): Sample {
   const { length, stopped } = cutAtStop(sample.tokens, tokenizer, settings)
   const tokens = sample.tokens.slice(0, length)
   const last = tokens.at(-1)
@@ -129,10 +138,13 @@ function finishSample(sample: NativeSample, prompt: Int32Array, tokenizer: Token
   const whole = tokenizer.decode(ended ? tokens.subarray(0, -1) : tokens, { skipSpecial: true })
   const { topLogprobs } = settings
   const top = Array.from({ length: topLogprobs > 0 ? length : 0 }, (_, position) =>
-    Array.from(sample.topTokens.slice(position * topLogprobs, (position + 1) * topLogprobs), (token, rank) => ({
-      token,
-      logprob: sample.topValues[position * topLogprobs + rank] as number,
-    })),
+    Array.from(
+      sample.topTokens.slice(position * topLogprobs, (position + 1) * topLogprobs),
+      (token, rank) => ({
+        token,
+        logprob: sample.topValues[position * topLogprobs + rank] as number,
+      }),
+    ),
   )
   return {
     text: whole.slice(0, firstStop(whole, settings.stopStrings) ?? whole.length),
@@ -145,7 +157,11 @@ function finishSample(sample: NativeSample, prompt: Int32Array, tokenizer: Token
 }
 
 /** Tokens up to the one that completed a stop string: how many more were drawn before the abort is chance. */
-function cutAtStop(tokens: Int32Array, tokenizer: Tokenizer, settings: Settings): { length: number; stopped: boolean } {
+function cutAtStop(
+  tokens: Int32Array,
+  tokenizer: Tokenizer,
+  settings: Settings,
+): { length: number; stopped: boolean } {
   if (settings.stopStrings.length === 0) return { length: tokens.length, stopped: false }
   const watcher = createWatcher(tokenizer, settings)
   for (const [index, token] of tokens.entries()) {

@@ -1,5 +1,5 @@
-import { availableParallelism, totalmem } from 'node:os'
 import { stat } from 'node:fs/promises'
+import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { loadTokenizer, loadTokenizerFolder, missingTokenizer, type Tokenizer } from '../text/index.ts'
 import { createModel } from './create-model.ts'
@@ -31,7 +31,8 @@ function nativeOptions(options: LoadOptions): NativeLoadOptions {
   } = options
   const whole = { threads, kvBytes, activationBytes }
   for (const [name, value] of Object.entries(whole))
-    if (!Number.isInteger(value) || value < 1) throw new EngineError(`${name} is ${value}; it must be an integer from 1`)
+    if (!Number.isInteger(value) || value < 1)
+      throw new EngineError(`${name} is ${value}; it must be an integer from 1`)
   if (threads > 1024) throw new EngineError(`threads is ${threads}; it must be at most 1024`)
   return { precision, ...whole }
 }
@@ -51,7 +52,9 @@ export async function loadModel(name: string, options: LoadOptions = {}): Promis
 export async function newModel(
   config: Record<string, unknown>,
   tokenizer: Tokenizer,
-  options: Pick<LoadOptions, 'precision' | 'threads' | 'kvBytes' | 'activationBytes'> & { seed?: number } = {},
+  options: Pick<LoadOptions, 'precision' | 'threads' | 'kvBytes' | 'activationBytes'> & {
+    seed?: number
+  } = {},
 ): Promise<Model> {
   const settings = nativeOptions(options)
   const native = await binding.create(JSON.stringify(config), options.seed ?? 0, settings)

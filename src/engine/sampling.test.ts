@@ -12,7 +12,9 @@ describe('sample', () => {
     const [ended] = await model.sample({ prompt, maxTokens: 30, seed: 3, stopTokens: [stop] })
     expect(ended!.stopReason).toBe('stop')
     expect(ended!.tokens).toEqual(free!.tokens.slice(0, first + 1))
-    expect(ended!.text).toBe((await tinyTokenizer()).decode(free!.tokens.slice(0, first), { skipSpecial: true }))
+    expect(ended!.text).toBe(
+      (await tinyTokenizer()).decode(free!.tokens.slice(0, first), { skipSpecial: true }),
+    )
   })
 
   it('ends at a stop string, at the token that completes it', async () => {
@@ -38,7 +40,10 @@ describe('sample', () => {
     const model = await tinyModel('llama-gqa-tied', 'bf16')
     const request = { prompt, maxTokens: 12, seed: 9 }
     const whole = await model.sample({ ...request, n: 4 })
-    const parts = [await model.sample({ ...request, n: 2 }), await model.sample({ ...request, n: 2, firstSample: 2 })]
+    const parts = [
+      await model.sample({ ...request, n: 2 }),
+      await model.sample({ ...request, n: 2, firstSample: 2 }),
+    ]
     expect(parts.flat()).toEqual(whole)
     expect(new Set(whole.map(({ text }) => text)).size).toBe(4)
   })
@@ -62,10 +67,22 @@ describe('sample', () => {
 
   it('biases and reports the most likely tokens', async () => {
     const model = await tinyModel('llama-gqa-tied', 'bf16')
-    const [sample] = await model.sample({ prompt, maxTokens: 4, temperature: 0, logitBias: { 77: 1000 }, topLogprobs: 3 })
+    const [sample] = await model.sample({
+      prompt,
+      maxTokens: 4,
+      temperature: 0,
+      logitBias: { 77: 1000 },
+      topLogprobs: 3,
+    })
     expect([...sample!.tokens]).toEqual([77, 77, 77, 77])
     expect(sample!.topLogprobs!.map((top) => top.length)).toEqual([3, 3, 3, 3])
-    const [greedy] = await model.sample({ prompt, maxTokens: 1, temperature: 0, topLogprobs: 1, stopTokens: [] })
+    const [greedy] = await model.sample({
+      prompt,
+      maxTokens: 1,
+      temperature: 0,
+      topLogprobs: 1,
+      stopTokens: [],
+    })
     expect(greedy!.topLogprobs![0]![0]).toEqual({ token: greedy!.tokens[0], logprob: greedy!.logprobs[0] })
   })
 })

@@ -4,7 +4,14 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Sequence } from './contract.ts'
 import type { TrainableModel, TrainingOptions } from './model.ts'
-import { createRandom, probeLoss, randomTokens, relativeError, sequenceOf, tinyModel } from './testing/tiny-model.ts'
+import {
+  createRandom,
+  probeLoss,
+  randomTokens,
+  relativeError,
+  sequenceOf,
+  tinyModel,
+} from './testing/tiny-model.ts'
 
 let directory: string
 beforeAll(async () => {
@@ -16,7 +23,9 @@ const examplesOf = (seed: number, count: number) => {
   const random = createRandom(seed)
   const stem = randomTokens(random, 40)
   return Array.from({ length: count }, () => ({
-    sequences: [1, 2].map(() => sequenceOf([...stem.slice(0, random(40)), ...randomTokens(random, 2 + random(50))])),
+    sequences: [1, 2].map(() =>
+      sequenceOf([...stem.slice(0, random(40)), ...randomTokens(random, 2 + random(50))]),
+    ),
   }))
 }
 
@@ -25,7 +34,12 @@ async function gradientsOf(model: TrainableModel, names: string[]): Promise<Floa
 }
 
 /** Central differences along a random direction of one parameter. */
-async function checkGradient(model: TrainableModel, name: string, sequences: Sequence[], options: TrainingOptions) {
+async function checkGradient(
+  model: TrainableModel,
+  name: string,
+  sequences: Sequence[],
+  options: TrainingOptions,
+) {
   const random = createRandom(name.length)
   await model.zeroGradients()
   await model.forwardBackward([{ sequences }], probeLoss, options)
@@ -35,7 +49,10 @@ async function checkGradient(model: TrainableModel, name: string, sequences: Seq
   const direction = Float32Array.from(start, () => random(2001) / 1000 - 1)
   const step = 2e-3
   const lossAt = async (shift: number) => {
-    await model.setParameter(name, Float32Array.from(start, (value, i) => value + shift * direction[i]!))
+    await model.setParameter(
+      name,
+      Float32Array.from(start, (value, i) => value + shift * direction[i]!),
+    )
     const outputs = await model.forward(sequences, options)
     return probeLoss({ sequences }, outputs).loss
   }
@@ -58,7 +75,13 @@ describe('gradients', () => {
     const options = { entropy: true, values: true, temperature: 1.3 }
     for (const name of ['score.weight', 'model.norm.weight', 'model.layers.0.self_attn.q_norm.weight'])
       await checkGradient(model, name, sequences, options)
-    for (const part of ['self_attn.k_proj', 'self_attn.v_proj', 'self_attn.o_proj', 'mlp.up_proj', 'mlp.down_proj'])
+    for (const part of [
+      'self_attn.k_proj',
+      'self_attn.v_proj',
+      'self_attn.o_proj',
+      'mlp.up_proj',
+      'mlp.down_proj',
+    ])
       await checkGradient(model, `model.layers.1.${part}.weight`, sequences, options)
   })
 
@@ -70,7 +93,9 @@ describe('gradients', () => {
     await model.optimStep({ learningRate: 0.02 })
     for (const part of ['q_proj', 'k_proj', 'v_proj'])
       for (const side of ['A', 'B'])
-        await checkGradient(model, `model.layers.0.self_attn.${part}.lora_${side}.weight`, sequences, { values: true })
+        await checkGradient(model, `model.layers.0.self_attn.${part}.lora_${side}.weight`, sequences, {
+          values: true,
+        })
     await checkGradient(model, 'score.weight', sequences, { values: true })
   })
 
@@ -78,18 +103,25 @@ describe('gradients', () => {
     const base = await tinyModel('llama-gqa-tied', 'f32')
     const names = await base.parameterNames()
     const examples = examplesOf(3, 6)
-    const [shared, apart] = await Promise.all([base.trainable({ full: true }), base.trainable({ full: true })])
+    const [shared, apart] = await Promise.all([
+      base.trainable({ full: true }),
+      base.trainable({ full: true }),
+    ])
     await shared.forwardBackward(examples, probeLoss)
     await apart.forwardBackward(examples, probeLoss, { sharePrefixes: false })
     const [got, want] = [await gradientsOf(shared, names), await gradientsOf(apart, names)]
-    for (const [index, name] of names.entries()) expect(relativeError(got[index]!, want[index]!), name).toBeLessThan(2e-5)
+    for (const [index, name] of names.entries())
+      expect(relativeError(got[index]!, want[index]!), name).toBeLessThan(2e-5)
   })
 
   it('do not depend on micro-batches, and not a bit on recomputation or threads', async () => {
     const examples = examplesOf(5, 8)
     const small = await tinyModel('llama-gqa-tied', 'f32', { activationBytes: 400_000 })
     const names = await small.parameterNames()
-    const run = async (options: { threads?: number; activationBytes?: number }, training: TrainingOptions) => {
+    const run = async (
+      options: { threads?: number; activationBytes?: number },
+      training: TrainingOptions,
+    ) => {
       const model = await (await tinyModel('llama-gqa-tied', 'f32', options)).trainable({ full: true })
       const report = await model.forwardBackward(examples, probeLoss, training)
       return { report, gradients: await gradientsOf(model, names) }
@@ -116,22 +148,25 @@ describe('gradients', () => {
 })
 
 describe('training', () => {
-  it.each([{ full: true } as const, { lora: { rank: 4 } }])('learns a sequence by heart with %o', async (method) => {
-    const model = await (await tinyModel('llama-gqa-tied', 'bf16')).trainable(method)
-    const sequences = [sequenceOf(randomTokens(createRandom(4), 20))]
-    const nll = (_: unknown, [output]: { logprobs: Float32Array }[]) => ({
-      loss: -output!.logprobs.reduce((sum, value) => sum + value, 0),
-      gradients: [{ logprobs: new Float32Array(output!.logprobs.length).fill(-1) }],
-      metrics: {},
-    })
-    const first = (await model.forwardBackward([{ sequences }], nll)).loss
-    for (let step = 0; step < 60; step++) {
-      await model.optimStep({ learningRate: 0.02 })
-      await model.forwardBackward([{ sequences }], nll)
-    }
-    await model.zeroGradients()
-    expect((await model.forwardBackward([{ sequences }], nll)).loss).toBeLessThan(first / 4)
-  })
+  it.each([{ full: true } as const, { lora: { rank: 4 } }])(
+    'learns a sequence by heart with %o',
+    async (method) => {
+      const model = await (await tinyModel('llama-gqa-tied', 'bf16')).trainable(method)
+      const sequences = [sequenceOf(randomTokens(createRandom(4), 20))]
+      const nll = (_: unknown, [output]: { logprobs: Float32Array }[]) => ({
+        loss: -output!.logprobs.reduce((sum, value) => sum + value, 0),
+        gradients: [{ logprobs: new Float32Array(output!.logprobs.length).fill(-1) }],
+        metrics: {},
+      })
+      const first = (await model.forwardBackward([{ sequences }], nll)).loss
+      for (let step = 0; step < 60; step++) {
+        await model.optimStep({ learningRate: 0.02 })
+        await model.forwardBackward([{ sequences }], nll)
+      }
+      await model.zeroGradients()
+      expect((await model.forwardBackward([{ sequences }], nll)).loss).toBeLessThan(first / 4)
+    },
+  )
 
   it('Muon lowers the loss and leaves the base as it was', async () => {
     const base = await tinyModel('llama-gqa-tied', 'f32')
@@ -147,22 +182,25 @@ describe('training', () => {
     expect(await base.forward(sequences)).toEqual(before)
   })
 
-  it.each([{ full: true } as const, { lora: { rank: 2 } }])('a saved state goes on to the same bits, with %o', async (method) => {
-    const base = await tinyModel('llama-gqa-tied', 'bf16')
-    const folder = join(directory, JSON.stringify(method).replace(/\W/g, ''))
-    const step = async (model: TrainableModel, seed: number) => {
-      await model.forwardBackward(examplesOf(seed, 3), probeLoss)
-      await model.optimStep({ learningRate: 0.01, weightDecay: 0.1 })
-    }
-    const through = await base.trainable(method)
-    for (const seed of [1, 2]) await step(through, seed)
-    await through.saveState(folder)
-    const resumed = await base.trainable(method)
-    await resumed.loadState(folder)
-    for (const model of [through, resumed]) for (const seed of [3, 4]) await step(model, seed)
-    const row = [sequenceOf(randomTokens(createRandom(6), 50))]
-    expect(await resumed.forward(row)).toEqual(await through.forward(row))
-  })
+  it.each([{ full: true } as const, { lora: { rank: 2 } }])(
+    'a saved state goes on to the same bits, with %o',
+    async (method) => {
+      const base = await tinyModel('llama-gqa-tied', 'bf16')
+      const folder = join(directory, JSON.stringify(method).replace(/\W/g, ''))
+      const step = async (model: TrainableModel, seed: number) => {
+        await model.forwardBackward(examplesOf(seed, 3), probeLoss)
+        await model.optimStep({ learningRate: 0.01, weightDecay: 0.1 })
+      }
+      const through = await base.trainable(method)
+      for (const seed of [1, 2]) await step(through, seed)
+      await through.saveState(folder)
+      const resumed = await base.trainable(method)
+      await resumed.loadState(folder)
+      for (const model of [through, resumed]) for (const seed of [3, 4]) await step(model, seed)
+      const row = [sequenceOf(randomTokens(createRandom(6), 50))]
+      expect(await resumed.forward(row)).toEqual(await through.forward(row))
+    },
+  )
 
   it('a saved checkpoint and a saved adapter load with the same log-probabilities', async () => {
     const base = await tinyModel('qwen2-qkv-bias', 'f32')
@@ -201,11 +239,12 @@ describe('errors', () => {
     const model = await (await tinyModel('llama-gqa-tied', 'bf16')).trainable({ full: true })
     const sequences = [sequenceOf([1, 2, 3, 4])]
     const before = await model.forward(sequences)
-    const bad = (value: number) => model.forwardBackward([{ sequences }], (_, [output]) => ({
-      loss: 0,
-      gradients: [{ logprobs: new Float32Array(output!.logprobs.length).fill(value) }],
-      metrics: {},
-    }))
+    const bad = (value: number) =>
+      model.forwardBackward([{ sequences }], (_, [output]) => ({
+        loss: 0,
+        gradients: [{ logprobs: new Float32Array(output!.logprobs.length).fill(value) }],
+        metrics: {},
+      }))
     await expect(bad(Number.NaN)).rejects.toThrow(/NaN as the gradient of logprobs\[0\] of sequence 0/)
     await bad(3e38)
     await expect(model.optimStep({ learningRate: 0.1 })).rejects.toThrow(/the gradient of .*weight is/)
@@ -215,17 +254,27 @@ describe('errors', () => {
   it('say which token, length or setting is wrong', async () => {
     const model = await tinyModel('llama-gqa-tied', 'bf16')
     const input = Int32Array.of(1, 2, 3)
-    await expect(model.forward([{ input, target: Int32Array.of(1, 2, 999) }])).rejects.toThrow('sequence 0, target[2] is token 999')
-    await expect(model.forward([{ input: Int32Array.of(-1), target: Int32Array.of(2) }])).rejects.toThrow('sequence 0, input[0]')
+    await expect(model.forward([{ input, target: Int32Array.of(1, 2, 999) }])).rejects.toThrow(
+      'sequence 0, target[2] is token 999',
+    )
+    await expect(model.forward([{ input: Int32Array.of(-1), target: Int32Array.of(2) }])).rejects.toThrow(
+      'sequence 0, input[0]',
+    )
     await expect(model.forward([{ input, target: Int32Array.of(1) }])).rejects.toThrow('3 input and 1 target')
-    await expect(model.forward([{ input, target: input }], { temperature: 0 })).rejects.toThrow('temperature is 0')
-    await expect(model.forward([{ input, target: input }], { values: true })).rejects.toThrow('without a value head')
+    await expect(model.forward([{ input, target: input }], { temperature: 0 })).rejects.toThrow(
+      'temperature is 0',
+    )
+    await expect(model.forward([{ input, target: input }], { values: true })).rejects.toThrow(
+      'without a value head',
+    )
     await expect(model.sample({ prompt: [] })).rejects.toThrow('the prompt has no tokens')
     await expect(model.sample({ prompt: [300] })).rejects.toThrow('prompt[0] is token 300')
     await expect(model.sample({ prompt: [1], topP: 0 })).rejects.toThrow('topP')
     await expect(model.sample({ prompt: new Int32Array(600) })).rejects.toThrow('context of 512')
     await expect(model.trainable({ lora: { rank: 0 } })).rejects.toThrow('lora.rank is 0')
-    await expect(model.trainable({ lora: { rank: 1, targetModules: ['x_proj'] } })).rejects.toThrow("'x_proj'")
+    await expect(model.trainable({ lora: { rank: 1, targetModules: ['x_proj'] } })).rejects.toThrow(
+      "'x_proj'",
+    )
     const small = await tinyModel('llama-gqa-tied', 'bf16', { kvBytes: 50_000 })
     await expect(small.sample({ prompt: [1], maxTokens: 400 })).rejects.toThrow(/raise kvBytes/)
   })

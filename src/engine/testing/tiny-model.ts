@@ -1,9 +1,9 @@
 import { fileURLToPath } from 'node:url'
-import { createModel } from '../create-model.ts'
-import { binding, type NativeLoadOptions } from '../native-model.ts'
-import type { Example, Loss } from '../contract.ts'
-import type { Model, Precision } from '../model.ts'
 import { type Tokenizer, trainTokenizer } from '../../text/index.ts'
+import type { Example, Loss } from '../contract.ts'
+import { createModel } from '../create-model.ts'
+import type { Model, Precision } from '../model.ts'
+import { binding, type NativeLoadOptions } from '../native-model.ts'
 
 /** Families with golden vectors, small enough to run in milliseconds. Their vocabulary has 257 tokens. */
 export type TinyName =
@@ -17,7 +17,11 @@ export type TinyName =
 let tokenizer: Promise<Tokenizer> | undefined
 
 export function tinyTokenizer(): Promise<Tokenizer> {
-  tokenizer ??= trainTokenizer(['a'], { vocabularySize: 257, specialTokens: ['<|end|>'], eosToken: '<|end|>' })
+  tokenizer ??= trainTokenizer(['a'], {
+    vocabularySize: 257,
+    specialTokens: ['<|end|>'],
+    eosToken: '<|end|>',
+  })
   return tokenizer
 }
 
