@@ -138,6 +138,8 @@ test('the 95 % interval holds the true difference about 95 times in 100', () => 
 test('equal results do not make a difference look easy to see: its own spread is planned for', () => {
   const same = result(Array(100).fill(1))
   expect(compareResults(same, same, 0.1).tasksNeeded).toEqual([{ difference: 0.1, tasks: 71 }])
+  const several = result(Array(100).fill(2), 3)
+  expect(compareResults(several, several, 0.1).tasksNeeded).toEqual([{ difference: 0.1, tasks: 71 }])
 })
 test('normal quantiles are those of the tables, and sizes outside (0, 1] are refused', () => {
   expect(normalQuantile(0.975)).toBeCloseTo(1.959963985, 8)

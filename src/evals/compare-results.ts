@@ -60,6 +60,9 @@ export function compareResults(first: EvalResult, second: EvalResult, difference
   const differences = numerators.map((numerator) => numerator / denominator)
   const { interval, deviation } = adjustedInterval(differences)
   const pValue = signFlipTest(numerators, denominator)
+  // With one sample a task, a mean difference d needs at least the share d of tasks that only one side passes; the same is
+  // assumed where no task differs, since then nothing is known of the spread.
+  const isSpreadKnown = denominator > 1 && numerators.some((numerator) => numerator !== 0)
   const mean = average(differences)
   return {
     tasks: shared.length,
@@ -73,7 +76,7 @@ export function compareResults(first: EvalResult, second: EvalResult, difference
     conclusion: concludeFrom(mean, interval, pValue),
     tasksNeeded: (difference === undefined ? planned : [difference]).map((size) => ({
       difference: size,
-      tasks: tasksNeeded(size, Math.max(deviation, leastDeviation(size, denominator))),
+      tasks: tasksNeeded(size, Math.max(deviation, isSpreadKnown ? 0 : Math.sqrt(size * (1 - size)))),
     })),
     onlyInFirst: [...tallies.keys()].filter((id) => !others.has(id)),
     onlyInSecond: [...others.keys()].filter((id) => !tallies.has(id)),
@@ -90,11 +93,6 @@ export function tasksNeeded(difference: number, deviation: number): number {
   return Math.ceil(
     (((normalQuantile(1 - significance / 2) + normalQuantile(power)) * deviation) / difference) ** 2,
   )
-}
-
-/** With one sample a task, a mean difference d needs at least the share d of tasks that only one side passes. */
-function leastDeviation(difference: number, denominator: number): number {
-  return denominator === 1 ? Math.sqrt(difference * (1 - difference)) : 0
 }
 
 /**
