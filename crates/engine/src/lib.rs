@@ -5,6 +5,7 @@ pub mod element;
 pub mod error;
 pub mod gemm;
 pub mod isa;
+pub mod memory;
 pub mod model;
 pub mod ops;
 pub mod optim;

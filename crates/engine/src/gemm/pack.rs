@@ -3,6 +3,7 @@
 use super::{GemmElement, PANEL};
 use crate::element::{Bf16, Element};
 use crate::isa::by_isa;
+use crate::memory::zeros;
 use crate::pool::{Parts, Pool};
 
 /// The matrix B, packed: `[columns / 32][reduction / GROUP][32][GROUP]`, zeros where a panel or a group is not full.
@@ -17,7 +18,7 @@ pub struct Panels<E> {
 impl<E: Element> Panels<E> {
     pub fn zeros(columns: usize, reduction: usize) -> Self {
         let reduction = reduction.next_multiple_of(E::GROUP);
-        let data = vec![E::default(); columns.div_ceil(PANEL) * PANEL * reduction];
+        let data = zeros(columns.div_ceil(PANEL) * PANEL * reduction);
         Self { columns, reduction, data }
     }
 

@@ -7,6 +7,7 @@ pub use adamw::AdamW;
 pub use muon::Muon;
 
 use crate::error::{Error, Result};
+use crate::memory::zeros;
 use crate::ops::math::sum_of_squares;
 use crate::pool::{Parts, Pool};
 
@@ -62,7 +63,7 @@ impl Parameters {
     /// Allocates what a backward pass adds to, if that has not happened.
     pub fn ensure_gradients(&mut self) {
         if self.gradients.is_empty() {
-            self.gradients = self.values.iter().map(|values| vec![0.0; values.len()]).collect();
+            self.gradients = self.values.iter().map(|values| zeros(values.len())).collect();
         }
     }
 
@@ -100,8 +101,8 @@ impl Parameters {
         };
         let scale = if max_norm > 0.0 && norm > max_norm { (max_norm / norm) as f32 } else { 1.0 };
         if self.first.is_empty() {
-            let zeros = || self.values.iter().map(|values| vec![0.0; values.len()]).collect();
-            (self.first, self.second) = (zeros(), zeros());
+            let moments = || self.values.iter().map(|values| zeros(values.len())).collect();
+            (self.first, self.second) = (moments(), moments());
         }
         self.steps += 1;
         for index in 0..self.parts.len() {

@@ -12,6 +12,7 @@ use crate::element::{Bf16, Element};
 use crate::error::{Error, Result};
 use crate::gemm::GemmElement;
 use crate::isa::checked_isa;
+use crate::memory::prefer_large_pages;
 use crate::model::adapter::{Adapter, LoraConfig};
 use crate::model::backward::Gradients;
 use crate::model::buffers::Buffers;
@@ -414,7 +415,10 @@ impl<E: GemmElement> AnyModel for Model<E> {
         } else {
             let mut values: Vec<Vec<f32>> = vec![Vec::new(); layout.shapes.len()];
             for place in &layout.places {
-                values[place.tensor].reserve_exact(layout.shapes[place.tensor].length());
+                if values[place.tensor].is_empty() {
+                    values[place.tensor].reserve_exact(layout.shapes[place.tensor].length());
+                    prefer_large_pages(&mut values[place.tensor]);
+                }
                 values[place.tensor].extend(read(place)?);
             }
             model.trained = Some(Parameters::new(full_parts(&layout), values));
