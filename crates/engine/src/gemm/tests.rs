@@ -69,7 +69,8 @@ fn check<E: GemmElement>() {
         let mut transposed = Panels::<E>::zeros(reduction, columns);
         repack_transposed(&pool, panels.view(), &mut transposed);
         let mut expected = Panels::<E>::zeros(reduction, columns);
-        pack_columns(&pool, &b, reduction, columns, &mut expected);
+        let b_elements: Vec<E> = b.iter().map(|&value| E::from_f32(value)).collect();
+        pack_columns(&pool, &b_elements, reduction, columns, &mut expected);
         assert_eq!(transposed, expected, "{columns}x{reduction}");
     }
 }
