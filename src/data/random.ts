@@ -43,6 +43,11 @@ export function seededRandom(...parts: (string | number)[]): Random {
   }
 }
 
+/** An integer from 0 below 2^48 that depends on the parts alone: the seed of one thing among many. */
+export function seedOf(...parts: (string | number)[]): number {
+  return createHash('sha256').update(JSON.stringify(parts)).digest().readUIntLE(0, 6)
+}
+
 function rotate(value: number, bits: number): number {
   return (value << bits) | (value >>> (32 - bits))
 }
