@@ -83,13 +83,13 @@ describe('a stage', () => {
     const run = memoryRun(100)
     const evaluate = (count: () => number) => ({
       every: 1,
-      measure: async () => ({ score: -Math.abs(count() - 2) }),
+      measure: async () => ({ score: 10 - Math.abs(count() - 2) }),
       best: { metric: 'score', goal: 'maximum' as const },
       patience: 2,
     })
     const first = counting(run)
     const reports = await collect({ ...first.stage, evaluate: evaluate(first.count) })
-    expect(reports.map(({ evaluation }) => evaluation?.score)).toEqual([-1, 0, -1, -2])
+    expect(reports.map(({ evaluation }) => evaluation?.score)).toEqual([9, 10, 9, 8])
     expect(run.kept.filter(({ best }) => best).map(({ done }) => done)).toEqual([1, 2])
     const again = counting(run)
     expect(await collect({ ...again.stage, evaluate: evaluate(again.count) })).toEqual([])
