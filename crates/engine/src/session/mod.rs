@@ -1,11 +1,15 @@
 //! Models as their users hold them, behind one thread that computes for all.
 
+mod any_model;
 mod model;
+mod passes;
 mod runtime;
 mod sampling;
 mod source;
 mod state;
+mod trainable;
 
-pub use model::{AnyModel, Inputs, LoadOptions, Model, Precision, new_model, open_model};
+pub use any_model::{AnyModel, Inputs, LoadOptions, Precision, new_model, open_model};
+pub use model::Model;
 pub use runtime::{Runtime, Sampler};
 pub use sampling::{SampleAsk, SampleEvent};

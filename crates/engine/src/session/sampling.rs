@@ -1,7 +1,9 @@
 //! The samples in flight of a base model and its adapters, over the versions of its weights.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::runtime::Sampler;
 use crate::error::Result;
 use crate::gemm::GemmElement;
 use crate::model::adapter::Adapter;
@@ -82,16 +84,47 @@ impl<E: GemmElement> SamplingGroup<E> {
     pub fn drop_idle(&mut self) {
         self.schedulers.retain(|scheduler| !scheduler.is_idle());
     }
+}
 
-    pub fn drop_all(&mut self) {
+impl<E: GemmElement> Sampler for SamplingGroup<E> {
+    fn fail(&mut self) {
         self.schedulers.clear();
     }
 
     /// One step of every version. Gives back whether work is left.
-    pub fn step(&mut self) -> bool {
+    fn step(&mut self) -> bool {
         let Self { pool, schedulers, buffers, .. } = self;
         // Every one is stepped, so this is no `any`.
         let working = schedulers.iter_mut().filter_map(|scheduler| scheduler.step(pool, buffers).then_some(()));
         working.count() > 0
+    }
+}
+
+/// Tells a caller when its request is dropped without having ended, which happens only when the engine fails.
+pub(super) struct Listener {
+    open: usize,
+    /// Unset while the request may still be refused, which is told by other means.
+    accepted: Arc<AtomicBool>,
+    hear: Box<dyn FnMut(SampleEvent) + Send>,
+}
+
+impl Listener {
+    pub fn new(open: usize, accepted: Arc<AtomicBool>, hear: Box<dyn FnMut(SampleEvent) + Send>) -> Self {
+        Self { open, accepted, hear }
+    }
+
+    pub fn tell(&mut self, event: Event) {
+        if matches!(event, Event::End(..)) {
+            self.open -= 1;
+        }
+        (self.hear)(SampleEvent::Of(event));
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if self.open > 0 && self.accepted.load(Ordering::Relaxed) {
+            (self.hear)(SampleEvent::Failed("sampling failed inside the engine; this is a defect of whetstone".into()));
+        }
     }
 }

@@ -1,0 +1,92 @@
+//! What every model can do, and how one is opened or made.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::model::Model;
+use super::runtime::Runtime;
+use super::sampling::{SampleAsk, SampleEvent};
+use super::source::Source;
+use crate::config::ModelConfig;
+use crate::element::Bf16;
+use crate::error::Result;
+use crate::isa::checked_isa;
+use crate::model::adapter::LoraConfig;
+use crate::model::train::{Ask, Sequence, TokenOutputs};
+use crate::optim::Optimizer;
+use crate::weights::Checkpoint;
+
+/// The numbers that products take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    F32,
+    Bf16,
+}
+
+/// How a model is opened.
+#[derive(Debug, Clone)]
+pub struct LoadOptions {
+    pub precision: Precision,
+    pub threads: usize,
+    /// Bound on the memory of keys and values in sampling.
+    pub kv_bytes: usize,
+    /// Bound on the memory of a micro-batch's activations.
+    pub activation_bytes: usize,
+}
+
+/// Sequences of a micro-batch and what is asked of them.
+pub struct Inputs {
+    pub sequences: Vec<Sequence>,
+    pub ask: Ask,
+    /// Whether common beginnings are computed once.
+    pub share: bool,
+}
+
+/// What every model can do, whatever its precision.
+pub trait AnyModel: Send {
+    fn config(&self) -> &ModelConfig;
+    fn precision(&self) -> Precision;
+    /// Elements of all parameters, and of those that are trained.
+    fn parameter_counts(&self) -> (usize, usize);
+    fn parameter_names(&self) -> Vec<String>;
+    fn version(&self) -> u64;
+    /// How many examples, from the first, fit the memory of one micro-batch: lengths of each example's sequences.
+    fn fitting(&self, examples: &[Vec<Sequence>]) -> (usize, bool);
+    fn forward(&mut self, inputs: &Inputs) -> Result<TokenOutputs>;
+    /// Forward, keeping what `backward` needs.
+    fn forward_keep(&mut self, inputs: &Inputs, recompute: bool) -> Result<TokenOutputs>;
+    fn backward(&mut self, gradients: &TokenOutputs) -> Result<()>;
+    /// Gives up a micro-batch between its passes, and optionally what gradients hold.
+    fn discard(&mut self, gradients: bool);
+    fn gradient(&self, name: &str) -> Result<Vec<f32>>;
+    fn parameter(&self, name: &str) -> Result<Vec<f32>>;
+    fn set_parameter(&mut self, name: &str, values: &[f32]) -> Result<()>;
+    fn step(&mut self, optimizer: Optimizer, max_norm: f64) -> Result<f64>;
+    fn trainable(&self, lora: Option<LoraConfig>, value_head: bool, seed: u64) -> Result<Box<dyn AnyModel>>;
+    fn snapshot(&self) -> Box<dyn AnyModel>;
+    fn sample(&self, runtime: &Runtime, ask: SampleAsk, on_event: Box<dyn FnMut(SampleEvent) + Send>) -> Result<()>;
+    fn abort(&self, id: u64, sample: Option<usize>);
+    fn save_state(&self, directory: &Path) -> Result<()>;
+    fn load_state(&mut self, directory: &Path) -> Result<()>;
+    fn save_weights(&self, directory: &Path, bf16: bool) -> Result<()>;
+    fn load_adapter(&mut self, directory: &Path) -> Result<()>;
+}
+
+/// Opens a checkpoint folder or a .gguf file.
+pub fn open_model(checkpoint: Arc<Checkpoint>, options: &LoadOptions) -> Result<Box<dyn AnyModel>> {
+    let config = checkpoint.config.clone();
+    build(config, Source::Checkpoint(checkpoint), options)
+}
+
+/// Makes a new model from a configuration and a seed.
+pub fn new_model(config: ModelConfig, seed: u64, options: &LoadOptions) -> Result<Box<dyn AnyModel>> {
+    build(config, Source::Seed(seed), options)
+}
+
+fn build(config: ModelConfig, source: Source, options: &LoadOptions) -> Result<Box<dyn AnyModel>> {
+    checked_isa()?;
+    Ok(match options.precision {
+        Precision::F32 => Box::new(Model::<f32>::build(config, source, options)?),
+        Precision::Bf16 => Box::new(Model::<Bf16>::build(config, source, options)?),
+    })
+}
