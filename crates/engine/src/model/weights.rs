@@ -42,7 +42,7 @@ impl<E: GemmElement> Weights<E> {
         Ok(Self { layout, rope: Arc::new(rope), tensors })
     }
 
-    /// The same weights under a layout that has a scalar head besides.
+    /// The same weights under a layout that differs in whether there is a scalar head.
     pub fn with_layout(
         &self,
         pool: &Pool,
@@ -50,8 +50,8 @@ impl<E: GemmElement> Weights<E> {
         mut read: impl FnMut(&Place) -> Result<Vec<f32>>,
     ) -> Result<Self> {
         let mut tensors = self.tensors.clone();
-        let place = layout.find(VALUE_HEAD)?;
-        tensors[place.tensor] = Arc::new(pack(pool, layout, place.tensor, read(place)?));
+        let values = if layout.value_head { read(layout.find(VALUE_HEAD)?)? } else { Vec::new() };
+        tensors[layout.value()] = Arc::new(pack(pool, layout, layout.value(), values));
         Ok(Self { layout: Arc::clone(layout), rope: Arc::clone(&self.rope), tensors })
     }
 

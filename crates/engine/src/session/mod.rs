@@ -9,6 +9,9 @@ mod source;
 mod state;
 mod trainable;
 
+#[cfg(test)]
+mod tests;
+
 pub use any_model::{AnyModel, Inputs, LoadOptions, Precision, new_model, open_model};
 pub use model::Model;
 pub use runtime::{Runtime, Sampler};

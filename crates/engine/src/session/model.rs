@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::gemm::GemmElement;
 use crate::model::adapter::{Adapter, LoraConfig};
 use crate::model::buffers::Buffers;
-use crate::model::layout::Layout;
+use crate::model::layout::{Layout, Place, VALUE_HEAD};
 use crate::model::train::{Kept, Sequence, TokenOutputs};
 use crate::model::weights::Weights;
 use crate::optim::{Optimizer, ParameterPart, Parameters};
@@ -32,7 +32,7 @@ pub struct Model<E> {
     pub(super) pool: Arc<Pool>,
     pub(super) options: LoadOptions,
     pub(super) source: Source,
-    /// Whether the weights are the source's.
+    /// Whether the weights below an adapter, the scalar head aside, are the source's.
     pub(super) pristine: bool,
     pub(super) weights: Weights<E>,
     /// Changes with the base weights.
@@ -40,6 +40,8 @@ pub struct Model<E> {
     pub(super) adapter: Option<Arc<Adapter<E>>>,
     pub(super) adapter_version: u64,
     pub(super) trained: Option<Parameters>,
+    /// Exact values of a snapshot's adapter, by its shapes.
+    pub(super) frozen: Option<Arc<Vec<Vec<f32>>>>,
     pub(super) buffers: Buffers<E>,
     pub(super) kept: Option<Kept<E>>,
     pub(super) sampling: Arc<Mutex<SamplingGroup<E>>>,
@@ -67,10 +69,53 @@ impl<E: GemmElement> Model<E> {
             adapter: None,
             adapter_version: 0,
             trained: None,
+            frozen: None,
             buffers: Buffers::default(),
             kept: None,
             sampling,
         }
+    }
+
+    /// A model of the same version on `weights`, which may differ in the scalar head, without an adapter.
+    pub(super) fn derive(&self, weights: Weights<E>) -> Self {
+        Self {
+            pool: Arc::clone(&self.pool),
+            options: self.options.clone(),
+            source: self.source.clone(),
+            pristine: self.pristine,
+            weights,
+            version: self.version,
+            adapter: None,
+            adapter_version: 0,
+            trained: None,
+            frozen: None,
+            buffers: Buffers::default(),
+            kept: None,
+            sampling: Arc::clone(&self.sampling),
+        }
+    }
+
+    /// Values of a parameter of `layout` below any adapter, in f32 where they are known so: what the source has, where the
+    /// weights still are the source's, else what the model computes with.
+    pub(super) fn exact(&self, layout: &Layout, place: &Place) -> Result<Vec<f32>> {
+        let own_head = self.weights.layout.value_head;
+        let of_source = if place.name == VALUE_HEAD { !own_head } else { self.pristine };
+        if of_source {
+            return self.source.read(&layout.config, place, layout.shapes[place.tensor].columns);
+        }
+        Ok(self.weights.read(place))
+    }
+
+    /// Shapes of the adapter's own parameters: all but the scalar head, which the layout has.
+    fn adapter_shapes(&self) -> impl Iterator<Item = &(String, usize, usize)> {
+        self.adapter.iter().flat_map(|adapter| &adapter.shapes).filter(|shape| shape.0 != VALUE_HEAD)
+    }
+
+    /// Exact values of the adapter's parameters, by its shapes.
+    pub(super) fn adapter_values(&self) -> Option<&[Vec<f32>]> {
+        self.adapter.as_ref()?;
+        let trained = self.trained.as_ref().map(|parameters| parameters.values.as_slice());
+        trained.or(self.frozen.as_ref().map(|values| values.as_slice()))
     }
 
     pub(super) fn trained(&self, what: &str) -> Result<&Parameters> {
@@ -127,14 +172,13 @@ impl<E: GemmElement> AnyModel for Model<E> {
 
     fn parameter_counts(&self) -> (usize, usize) {
         let trained = self.trained.as_ref().map_or(0, |parameters| parameters.values.iter().map(Vec::len).sum());
-        let adapter =
-            self.adapter.as_ref().map_or(0, |adapter| adapter.shapes.iter().map(|s| s.1 * s.2).sum::<usize>());
+        let adapter: usize = self.adapter_shapes().map(|(_, rows, columns)| rows * columns).sum();
         (self.weights.layout.parameters() + adapter, trained)
     }
 
     fn parameter_names(&self) -> Vec<String> {
-        let adapter = self.adapter.iter().flat_map(|adapter| adapter.shapes.iter().map(|shape| shape.0.clone()));
-        self.weights.layout.places.iter().map(|place| place.name.clone()).chain(adapter).collect()
+        let below = self.weights.layout.places.iter().map(|place| place.name.clone());
+        below.chain(self.adapter_shapes().map(|(name, ..)| name.clone())).collect()
     }
 
     fn version(&self) -> u64 {
@@ -176,6 +220,11 @@ impl<E: GemmElement> AnyModel for Model<E> {
             && let Ok(part) = self.part(parameters, name)
         {
             return Ok(parameters.values[part.buffer][part.range()].to_vec());
+        }
+        if let (Some(adapter), Some(values)) = (&self.adapter, self.adapter_values())
+            && let Some(index) = adapter.shapes.iter().position(|shape| shape.0 == name)
+        {
+            return Ok(values[index].clone());
         }
         Ok(self.weights.read(self.weights.layout.find(name)?))
     }

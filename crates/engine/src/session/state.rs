@@ -81,12 +81,14 @@ pub fn load<E: GemmElement>(model: &mut Model<E>, directory: &Path) -> Result<()
     Ok(())
 }
 
-/// Writes a checkpoint in Hugging Face's form; an adapter in PEFT's.
+/// Writes a checkpoint in Hugging Face's form; an adapter in PEFT's. Values are the exact ones, where they are known.
 pub fn save_weights<E: GemmElement>(model: &Model<E>, directory: &Path, bf16: bool) -> Result<()> {
     let layout = &model.weights.layout;
-    if let (Some(adapter), Some(parameters)) = (&model.adapter, &model.trained) {
-        let tensors = adapter.shapes.iter().zip(&parameters.values).map(|((name, rows, columns), values)| {
-            AdapterTensor { name: name.clone(), shape: vec![*rows, *columns], values: values.clone() }
+    if let (Some(adapter), Some(values)) = (&model.adapter, model.adapter_values()) {
+        let tensors = adapter.shapes.iter().zip(values).map(|((name, rows, columns), values)| AdapterTensor {
+            name: name.clone(),
+            shape: vec![*rows, *columns],
+            values: values.clone(),
         });
         let adapter = weights::Adapter {
             rank: adapter.config.rank,
@@ -95,10 +97,6 @@ pub fn save_weights<E: GemmElement>(model: &Model<E>, directory: &Path, bf16: bo
             tensors: tensors.collect(),
         };
         return write_adapter(directory, &adapter, "");
-    }
-    if model.adapter.is_some() {
-        let problem = "saveWeights: a snapshot keeps its adapter in the precision of its products only";
-        return Err(Error::new(format!("{problem}; save the trained model's")));
     }
     let mut parameters = layout.config.parameters();
     if layout.value_head {
@@ -112,11 +110,7 @@ pub fn save_weights<E: GemmElement>(model: &Model<E>, directory: &Path, bf16: bo
             let columns = layout.shapes[place.tensor].columns;
             return Ok(trained.values[place.tensor][place.rows.start * columns..place.rows.end * columns].to_vec());
         }
-        if !model.pristine {
-            return Ok(model.weights.read(place));
-        }
-        // A frozen model of bf16 keeps rounded values; where the source has the exact ones, they are written.
-        model.source.read(&layout.config, place, layout.shapes[place.tensor].columns)
+        model.exact(layout, place)
     })
 }
 
