@@ -225,7 +225,26 @@ fn collect<E>(head: &HeadInput<E>, outputs: &HeadOutputs, ask: Ask, values: Opti
     }
 }
 
-/// Adds the gradients of a micro-batch, given those of what it said.
+/// Refuses gradients that are not of what a micro-batch said.
+pub fn check_gradients<E>(kept: &Kept<E>, given: &TokenOutputs, value_head: bool) -> Result<()> {
+    if given.values.is_some() && !value_head {
+        return Err(Error::new(
+            "the loss gave gradients of values, but the model has no value head; make it with trainable(..., 'value')",
+        ));
+    }
+    let lengths: Vec<usize> = kept.head.places.iter().map(Vec::len).collect();
+    for (what, rows) in
+        [("logprobs", Some(&given.logprobs)), ("entropy", given.entropy.as_ref()), ("values", given.values.as_ref())]
+    {
+        let fits = |rows: &Vec<Vec<f32>>| rows.iter().map(Vec::len).eq(lengths.iter().copied());
+        if !rows.is_none_or(fits) {
+            return Err(Error::new(format!("the gradients of {what} are not as long as the sequences they belong to")));
+        }
+    }
+    Ok(())
+}
+
+/// Adds the gradients of a micro-batch, given those of what it said. They must have passed `check_gradients`.
 pub fn backward<E: GemmElement>(
     pool: &Pool,
     weights: &Weights<E>,

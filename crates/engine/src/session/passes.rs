@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::gemm::GemmElement;
 use crate::model::backward::Gradients;
 use crate::model::forward::Sizes;
-use crate::model::train::{Keep, Sequence, TokenOutputs, backward, check, forward};
+use crate::model::train::{Keep, Sequence, TokenOutputs, backward, check, check_gradients, forward};
 
 fn check_inputs<E: GemmElement>(model: &Model<E>, inputs: &Inputs) -> Result<()> {
     let config = &model.weights.layout.config;
@@ -76,6 +76,7 @@ pub fn forward_keep<E: GemmElement>(model: &mut Model<E>, inputs: &Inputs, recom
 
 pub fn go_back<E: GemmElement>(model: &mut Model<E>, gradients: &TokenOutputs) -> Result<()> {
     let kept = model.kept.take().ok_or_else(|| Error::new("backward: no forward pass is waiting for it"))?;
+    check_gradients(&kept, gradients, model.weights.layout.value_head)?;
     let Some(parameters) = &mut model.trained else { return Err(Error::new("backward: this model is not trained")) };
     parameters.ensure_gradients();
     let mut into = match &model.adapter {

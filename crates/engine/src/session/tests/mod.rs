@@ -1,3 +1,4 @@
+mod passes;
 mod trainable;
 
 use super::{AnyModel, Inputs, LoadOptions, Precision, new_model};
