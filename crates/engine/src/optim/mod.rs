@@ -37,6 +37,8 @@ pub struct Parameters {
     pub parts: Vec<ParameterPart>,
     pub values: Vec<Vec<f32>>,
     pub gradients: Vec<Vec<f32>>,
+    /// Whether a backward pass has added to the gradients since they were last cleared.
+    has_gradient: bool,
     /// First and second moments; empty until the first step.
     pub first: Vec<Vec<f32>>,
     pub second: Vec<Vec<f32>>,
@@ -60,8 +62,9 @@ impl Parameters {
         Self { parts, values, ..Self::default() }
     }
 
-    /// Allocates what a backward pass adds to, if that has not happened.
-    pub fn ensure_gradients(&mut self) {
+    /// Readies the gradients for a backward pass to add to.
+    pub fn begin_gradients(&mut self) {
+        self.has_gradient = true;
         if self.gradients.is_empty() {
             self.gradients = self.values.iter().map(|values| zeros(values.len())).collect();
         }
@@ -89,8 +92,10 @@ impl Parameters {
     /// Clips to `max_norm` (0: not at all), applies and clears. Gives back the norm before clipping. On an error nothing
     /// has changed but the gradients, which are cleared.
     pub fn step(&mut self, pool: &Pool, optimizer: Optimizer, max_norm: f64) -> Result<f64> {
-        if self.gradients.is_empty() {
-            return Err(Error::new("optimStep: there is no gradient; call forwardBackward first"));
+        if !self.has_gradient {
+            return Err(Error::new(
+                "optimStep: there is no gradient since the last step or zeroGradients(); call forwardBackward first",
+            ));
         }
         let norm = match self.gradient_norm(pool) {
             Ok(norm) => norm,
@@ -115,7 +120,16 @@ impl Parameters {
         Ok(norm)
     }
 
+    /// Other values, from which an optimiser starts afresh.
+    pub fn restart(&mut self, values: Vec<Vec<f32>>) {
+        self.values = values;
+        (self.first, self.second) = (Vec::new(), Vec::new());
+        self.steps = 0;
+        self.clear_gradients();
+    }
+
     pub fn clear_gradients(&mut self) {
+        self.has_gradient = false;
         self.gradients.iter_mut().for_each(|gradient| gradient.fill(0.0));
     }
 }

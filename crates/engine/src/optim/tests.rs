@@ -3,7 +3,7 @@ use super::*;
 fn one(values: Vec<f32>, gradient: Vec<f32>, rows: usize, columns: usize) -> Parameters {
     let part = ParameterPart { name: "w".into(), buffer: 0, offset: 0, rows, columns, decays: true, hidden: true };
     let mut parameters = Parameters::new(vec![part], vec![values]);
-    parameters.ensure_gradients();
+    parameters.begin_gradients();
     parameters.gradients[0] = gradient;
     parameters
 }
@@ -31,6 +31,7 @@ fn adamw_follows_its_paper() {
     let mut parameters = one(vec![1.0, -2.0], vec![0.0; 2], 1, 2);
     let gradients = [[0.3, -1.0], [0.1, 2.0], [-0.7, 0.25]];
     for gradient in gradients {
+        parameters.begin_gradients();
         parameters.gradients[0] = gradient.map(|g| g as f32).to_vec();
         parameters.step(&pool, Optimizer::AdamW(adamw()), 0.0).unwrap();
     }
@@ -80,4 +81,18 @@ fn muon_steps_along_a_nearly_orthogonal_matrix() {
         let along: f32 = x.iter().zip(&y).map(|(x, y)| x * y).sum();
         assert!(along > 0.0);
     }
+}
+
+#[test]
+fn a_step_without_a_new_gradient_is_an_error_and_changes_nothing() {
+    let pool = Pool::new(1);
+    let mut parameters = one(vec![1.0], vec![2.0], 1, 1);
+    parameters.step(&pool, Optimizer::AdamW(adamw()), 0.0).unwrap();
+    let value = parameters.values[0][0];
+    let error = parameters.step(&pool, Optimizer::AdamW(adamw()), 0.0).unwrap_err().to_string();
+    assert!(error.contains("there is no gradient since the last step"), "{error}");
+    parameters.begin_gradients();
+    parameters.clear_gradients();
+    assert!(parameters.step(&pool, Optimizer::AdamW(adamw()), 0.0).is_err());
+    assert_eq!((parameters.values[0][0], parameters.steps), (value, 1));
 }

@@ -78,7 +78,7 @@ pub fn go_back<E: GemmElement>(model: &mut Model<E>, gradients: &TokenOutputs) -
     let kept = model.kept.take().ok_or_else(|| Error::new("backward: no forward pass is waiting for it"))?;
     check_gradients(&kept, gradients, model.weights.layout.value_head)?;
     let Some(parameters) = &mut model.trained else { return Err(Error::new("backward: this model is not trained")) };
-    parameters.ensure_gradients();
+    parameters.begin_gradients();
     let mut into = match &model.adapter {
         Some(adapter) => Gradients::Lora(adapter, &mut parameters.gradients),
         None => Gradients::Full(&mut parameters.gradients),
