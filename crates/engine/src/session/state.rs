@@ -1,12 +1,14 @@
 //! What a trained model leaves on disk: its exact state for going on, and its weights for others.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::model::Model;
 use crate::config::{Parameter, ParameterKind};
 use crate::error::{Error, Result};
 use crate::gemm::GemmElement;
+use crate::memory::zeros;
+use crate::model::adapter::LoraConfig;
 use crate::model::layout::VALUE_HEAD;
 use crate::optim::Parameters;
 use crate::weights::{
@@ -24,7 +26,23 @@ fn trained<E>(model: &Model<E>) -> Result<&Parameters> {
         .ok_or_else(|| Error::new("this model is not trained, so it has no state; make one with trainable()"))
 }
 
-/// Writes values, moments and the step count, exactly, in one file that is complete or absent.
+/// What a state must agree with its model about, besides names and shapes, in the words of the error.
+fn method<E: GemmElement>(model: &Model<E>) -> Vec<(&'static str, String)> {
+    let adapter = model.adapter.as_ref().map(|adapter| &adapter.config);
+    let of_adapter = |text: &dyn Fn(&LoraConfig) -> String| adapter.map_or("none".to_string(), text);
+    let mut targets = adapter.map_or(Vec::new(), |config| config.targets.clone());
+    targets.sort();
+    vec![
+        ("format", "whetstone-state-2".to_string()),
+        ("method", if adapter.is_some() { "lora" } else { "full" }.to_string()),
+        ("rank", of_adapter(&|config| config.rank.to_string())),
+        ("alpha", of_adapter(&|config| config.alpha.to_string())),
+        ("target modules", targets.join(", ")),
+        ("value head", if model.weights.layout.value_head { "yes" } else { "no" }.to_string()),
+    ]
+}
+
+/// Writes values, moments, the step count and how the model was made, exactly, in one file that is complete or absent.
 pub fn save<E: GemmElement>(model: &Model<E>, directory: &Path) -> Result<()> {
     let parameters = trained(model)?;
     std::fs::create_dir_all(directory)
@@ -45,37 +63,60 @@ pub fn save<E: GemmElement>(model: &Model<E>, directory: &Path) -> Result<()> {
         .map(|(name, shape, data)| SafetensorsEntry { name, shape, data: SafetensorsData::F32(data) })
         .collect();
     tensors.push(SafetensorsEntry { name: STEPS, shape: &[1], data: SafetensorsData::I64(&steps) });
-    write_safetensors(&directory.join(FILE), &tensors, &[("format", "whetstone-state-1")])
+    let method = method(model);
+    let metadata: Vec<(&str, &str)> = method.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    write_safetensors(&directory.join(FILE), &tensors, &metadata)
 }
 
 /// Reads what `save` wrote for a model made the same way. On an error the model is as it was.
+///
+/// # Errors
+/// The state is of a model made in another way, lacks a tensor, or has one that this model lacks.
 pub fn load<E: GemmElement>(model: &mut Model<E>, directory: &Path) -> Result<()> {
     let parameters = trained(model)?;
     let path = directory.join(FILE);
     let file = SafetensorsFile::open(&path)?;
-    let stepped = file.names().any(|name| name.starts_with("first."));
-    let mut read: HashMap<&str, Vec<Vec<f32>>> = HashMap::new();
-    for kind in if stepped { &["value", "first", "second"][..] } else { &["value"][..] } {
-        let mut buffers: Vec<Vec<f32>> = parameters.values.iter().map(|values| vec![0.0; values.len()]).collect();
+    let fail = |problem: String| {
+        let hint = "load it into a model made as the saved one was";
+        Err(Error::new(format!("{}: {problem}; {hint}", path.display())))
+    };
+    for (name, own) in method(model) {
+        let saved = file.metadata().iter().find(|(key, _)| key == name).map_or("absent", |(_, value)| value.as_str());
+        if saved != own {
+            return fail(format!("its {name} is {saved}, this model's is {own}"));
+        }
+    }
+    let steps = file.read_i64(STEPS)?;
+    let Some(steps) = steps.first().and_then(|&steps| u64::try_from(steps).ok()) else {
+        return fail(format!("its {STEPS} are {steps:?}, which is no count"));
+    };
+    let kinds = if steps > 0 { &["value", "first", "second"][..] } else { &["value"][..] };
+    let known: HashSet<String> = kinds
+        .iter()
+        .flat_map(|kind| parameters.parts.iter().map(move |part| format!("{kind}.{}", part.name)))
+        .collect();
+    if let Some(extra) = file.names().find(|&name| name != STEPS && !known.contains(name)) {
+        return fail(format!("it has '{extra}', which this model's state lacks"));
+    }
+    let mut read: Vec<Vec<Vec<f32>>> = Vec::new();
+    for kind in kinds {
+        let mut buffers: Vec<Vec<f32>> = parameters.values.iter().map(|values| zeros(values.len())).collect();
         for part in &parameters.parts {
             let name = format!("{kind}.{}", part.name);
-            let shape = [part.rows, part.columns];
-            if file.shape(&name)? != shape {
-                let (has, name) = (file.shape(&name)?, part.name.as_str());
-                let problem = format!("{}: {name} has shape {has:?}; this model's is {shape:?}", path.display());
-                return Err(Error::new(format!("{problem}. Load it into a model made as the saved one was")));
+            let (saved, own) = (file.shape(&name)?, [part.rows, part.columns]);
+            if saved != own {
+                return fail(format!("its {} has shape {saved:?}, this model's {own:?}", part.name));
             }
             buffers[part.buffer][part.range()].copy_from_slice(&file.read_f32(&name)?);
         }
-        read.insert(kind, buffers);
+        read.push(buffers);
     }
-    let steps = file.read_i64(STEPS)?.first().copied().unwrap_or(0);
+    let mut read = read.into_iter();
     if let Some(parameters) = &mut model.trained {
-        parameters.values = read.remove("value").unwrap_or_default();
-        parameters.first = read.remove("first").unwrap_or_default();
-        parameters.second = read.remove("second").unwrap_or_default();
-        parameters.steps = steps as u64;
-        parameters.clear_gradients();
+        parameters.restart(read.next().unwrap_or_default());
+        parameters.first = read.next().unwrap_or_default();
+        parameters.second = read.next().unwrap_or_default();
+        parameters.steps = steps;
     }
     model.publish();
     Ok(())
@@ -114,11 +155,16 @@ pub fn save_weights<E: GemmElement>(model: &Model<E>, directory: &Path, bf16: bo
     })
 }
 
-/// Reads a PEFT adapter into a model that trains one of the same rank and modules.
+/// Reads a PEFT adapter into a model that trains one of the same rank and modules. The optimiser starts afresh.
 pub fn load_adapter<E: GemmElement>(model: &mut Model<E>, directory: &Path) -> Result<()> {
     let Some(own) = &model.adapter else {
         return Err(Error::new("loadAdapter: this model has no adapter; make one with trainable({ lora })"));
     };
+    if model.trained.is_none() {
+        return Err(Error::new(
+            "loadAdapter: a snapshot does not change; load into a model made with trainable({ lora })",
+        ));
+    }
     let file = read_adapter(directory)?;
     let name = directory.display();
     if file.rank != own.config.rank || file.alpha != own.config.alpha {
@@ -141,7 +187,7 @@ pub fn load_adapter<E: GemmElement>(model: &mut Model<E>, directory: &Path) -> R
         return Err(Error::new(format!("{name}: has '{}', which this model's adapter lacks", extra.name)));
     }
     if let Some(parameters) = &mut model.trained {
-        parameters.values = values;
+        parameters.restart(values);
     }
     model.publish();
     Ok(())

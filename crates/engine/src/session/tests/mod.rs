@@ -1,4 +1,5 @@
 mod passes;
+mod state;
 mod trainable;
 
 use super::{AnyModel, Inputs, LoadOptions, Precision, new_model};
