@@ -7,10 +7,10 @@
  * Prints every disagreement and ends with 1 when there is one. Slow: the official harness takes about 0.1 s a sample.
  */
 
+import { programOfCompletion } from '../src/data/answers/program.ts'
 import { readJsonLines } from '../src/data/json-lines.ts'
 import { loadTasks } from '../src/data/tasks/load-tasks.ts'
 import { judgeAttempts } from '../src/evals/judge-samples.ts'
-import { programOfCompletion } from '../src/evals/program.ts'
 import { readSamples } from '../src/evals/samples.ts'
 import { createSandbox } from '../src/sandbox/index.ts'
 

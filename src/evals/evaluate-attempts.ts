@@ -1,12 +1,12 @@
 import { DataError } from '../data/data-error.ts'
 import type { TaskSet } from '../data/tasks/load-tasks.ts'
 import type { TestRequest, Verdict } from '../sandbox/types.ts'
-import { type Attempt, type JudgeOptions, judgeAttempts } from './judge-samples.ts'
+import { type Attempt, type JudgeAttemptsOptions, judgeAttempts } from './judge-samples.ts'
 import { type CodeQuality, largestSource, measureQuality } from './quality/measure-quality.ts'
 import { summariseQuality } from './quality/summarise-quality.ts'
 import { type EvalResult, summariseVerdicts, tallyByTask } from './result.ts'
 
-export interface EvaluateOptions extends JudgeOptions {
+export interface EvaluateOptions extends JudgeAttemptsOptions {
   /** The ks of pass@k; by default every k up to the fewest samples of a task. */
   ks?: number[]
   /** Also report how the programs read. It has no part in pass@k. */

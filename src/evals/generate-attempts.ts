@@ -1,9 +1,9 @@
+import { programOfCompletion, programOfMessage } from '../data/answers/program.ts'
 import { seededRandom } from '../data/random.ts'
 import type { Task } from '../data/tasks/task.ts'
 import { encodeChat, endTokens, type Tokenizer } from '../text/index.ts'
 import type { Attempt } from './judge-samples.ts'
 import { mapInFlight } from './map-in-flight.ts'
-import { programOfCompletion, programOfMessage } from './program.ts'
 
 /** What an evaluation asks of a model; every `Model` does. */
 export interface SamplingModel {

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { programOfCompletion } from '../data/answers/program.ts'
 import { readJsonLines } from '../data/json-lines.ts'
 import { readTasks } from '../data/tasks/read-tasks.ts'
 import type { Task } from '../data/tasks/task.ts'
 import { createSandbox, type Sandbox } from '../sandbox/index.ts'
 import { judgeAttempts } from './judge-samples.ts'
-import { programOfCompletion } from './program.ts'
 
 let sandbox: Sandbox
 let tasks: Task[]

@@ -1,6 +1,5 @@
 export { type Comparison, compareResults, tasksNeeded } from './compare-results.ts'
 export { type EvaluateOptions, evaluateAttempts } from './evaluate-attempts.ts'
-export { type AnswerTarget, extractAnswer } from './extract-answer.ts'
 export { formatComparison, formatResult } from './format-result.ts'
 export {
   defaultPrompting,
@@ -12,14 +11,12 @@ export {
 } from './generate-attempts.ts'
 export {
   type Attempt,
+  type JudgeAttemptsOptions,
   type Judged,
-  type JudgedReason,
-  type JudgeOptions,
   judgeAttempts,
 } from './judge-samples.ts'
 export { passAtK } from './pass-at-k.ts'
 export { estimatePassAtK, type PassAtKEstimate, type TaskTally } from './pass-at-k-estimates.ts'
-export { programOfCompletion, programOfMessage } from './program.ts'
 export { type CodeQuality, measureQuality } from './quality/measure-quality.ts'
 export { type QualitySummary, summariseQuality } from './quality/summarise-quality.ts'
 export { type EvalResult, parseEvalResult } from './result.ts'

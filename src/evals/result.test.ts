@@ -31,6 +31,8 @@ function fakeSandbox() {
         passed,
         reason: passed ? 'passed' : 'timeout',
         message: '',
+        testsPassed: Number(passed),
+        testsTotal: 1,
         stdout: '',
         stderr: '',
         milliseconds: 1,
@@ -60,7 +62,7 @@ test('verdicts keep the order of the attempts, reasons are counted, and pass@k i
   expect(sandbox.requests[0]).toEqual({
     language: 'python',
     solution: 'wrong',
-    tests: 'assert f()\nassert True',
+    tests: ['assert f()', 'assert True'],
     entryPoint: 'f',
     limits: { milliseconds: 9 },
   })
@@ -70,6 +72,8 @@ test('a sandbox that refuses to judge ends the evaluation instead of failing the
     passed: false,
     reason: 'refused',
     message: 'bwrap is not on the PATH',
+    testsPassed: 0,
+    testsTotal: 1,
     stdout: '',
     stderr: '',
     milliseconds: 0,

@@ -322,7 +322,7 @@ export const pythonTask: Omit<TestRequest, 'solution'> = {
   entryPoint: 'add',
   tests:
     'HIDDEN = 61234\ndef check(candidate):\n    assert candidate(2, 3) == 5\n    assert abs(candidate(0.5, 0.25) - 0.75) < 1e-6\n    assert candidate([1], [2]) == [1, 2]\n',
-  limits: { milliseconds: 3000 },
+  limits: { milliseconds: 1500 },
 }
 
 /** Both search for the tests' marker by a pattern that does not itself contain it. */
@@ -430,7 +430,7 @@ export const javascriptTask: Omit<TestRequest, 'solution'> = {
   entryPoint: 'add',
   tests:
     'const HIDDEN = 61234; assert.equal(add(2, 3), 5); assert.deepEqual(add([1], [2]), [1, 2]); if (Math.abs(add(0.5, 0.25) - 0.75) > 1e-6) throw new Error("wrong")',
-  limits: { milliseconds: 2000 },
+  limits: { milliseconds: 1000 },
 }
 
 export const javascriptCheats: Cheat[] = [

@@ -96,6 +96,27 @@ for (const factory of await backendFactories()) {
       expect(await backend.runTests({ ...task, solution })).toMatchObject({ passed: true, reason: 'passed' })
     })
 
+    test('counts the tests that a solution passes, none for one that tampers', async () => {
+      const python = language === 'python'
+      const tests = [1, 2, 3].map((b) =>
+        python ? `assert add(1, ${b}) == ${1 + b}` : `assert.equal(add(1, ${b}), ${1 + b})`,
+      )
+      const judge = (body: string, before = '') =>
+        backend.runTests({
+          ...task,
+          tests,
+          solution: python
+            ? `${before}def add(a, b): return ${body}`
+            : `${before}const add = (a, b) => ${body}`,
+        })
+      expect(await judge('a + b')).toMatchObject({ passed: true, testsPassed: 3, testsTotal: 3 })
+      expect(await judge('3')).toMatchObject({ reason: 'failed', testsPassed: 1, testsTotal: 3 })
+      const patch = python ? 'import builtins; builtins.abs = len\n' : 'Math.abs = () => 0; '
+      expect(await judge('3', patch)).toMatchObject({ reason: 'tampered', testsPassed: 0, testsTotal: 3 })
+      const stall = python ? '(b < 3 or list(iter(int, 1))) and a + b' : '{ while (b > 2); return a + b }'
+      expect(await judge(stall)).toMatchObject({ passed: false, testsPassed: 2, testsTotal: 3 })
+    })
+
     test('carries no state from one run into the next', async () => {
       const [leave, look] =
         language === 'python'

@@ -199,6 +199,7 @@ pyodide.setStdin({
 })
 const host = Object.assign(Object.create(null), {
   send: (text: string) => send({ rpc: text }),
+  tested: (passed: boolean) => send({ tested: passed }),
   receive,
 })
 removeGlobals()

@@ -32,6 +32,7 @@ export function pyodideFolder(): string | undefined {
 
 export type ChildMessage =
   | { rpc: string }
+  | { tested: boolean }
   | { result: unknown }
   | { exited: number }
   | { fatal: string }

@@ -2,7 +2,7 @@ import type { SystemPython } from './bubblewrap.ts'
 import { completeLimits } from './limits.ts'
 import { createPool } from './pool.ts'
 import { type PythonWorker, startPythonWorker } from './python-worker.ts'
-import { encodeFiles, refusal, refusedVerdict, validateRun, validateTests } from './requests.ts'
+import { encodeFiles, hiddenPart, refusal, refusedVerdict, validateRun, validateTests } from './requests.ts'
 import type { Backend, RunResult, Verdict } from './types.ts'
 
 interface Answer extends Omit<RunResult, 'files'> {
@@ -35,17 +35,17 @@ export function createBubblewrapPython(python: SystemPython, workers: number, fi
     },
     async runTests(request) {
       const problem = validateTests(request)
-      if (problem) return refusedVerdict(problem)
+      if (problem) return refusedVerdict(problem, request)
       const limits = completeLimits(request.limits)
-      const hidden = { tests: request.tests, entryPoint: request.entryPoint, helpers: request.helpers ?? '' }
+      const hidden = hiddenPart(request)
       try {
         const answer = await pool.use((worker) => worker.send(limits, { source: request.solution }, hidden))
         const { verdict, stdout, stderr, milliseconds } = answer as {
-          verdict: Pick<Verdict, 'passed' | 'reason' | 'message'>
+          verdict: Pick<Verdict, 'passed' | 'reason' | 'message' | 'testsPassed'>
         } & Pick<Verdict, 'stdout' | 'stderr' | 'milliseconds'>
-        return { ...verdict, stdout, stderr, milliseconds }
+        return { ...verdict, testsTotal: hidden.tests.length, stdout, stderr, milliseconds }
       } catch (error) {
-        return { ...refusedVerdict((error as Error).message), reason: 'killed' }
+        return { ...refusedVerdict((error as Error).message, request), reason: 'killed' }
       }
     },
     close: () => pool.close(),

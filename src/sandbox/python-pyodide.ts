@@ -1,7 +1,16 @@
 import { completeLimits } from './limits.ts'
 import { createPool } from './pool.ts'
 import { type ChildMessage, type PyodideProcess, startPyodideProcess } from './pyodide-process.ts'
-import { encodeFiles, refusal, refusedVerdict, validateRun, validateTests } from './requests.ts'
+import {
+  encodeFiles,
+  type HiddenPart,
+  hiddenPart,
+  refusal,
+  refusedVerdict,
+  validateRun,
+  validateTests,
+  withoutTampered,
+} from './requests.ts'
 import type { Backend, Limits, RunResult, Stopped, Verdict } from './types.ts'
 
 /** WebAssembly memory until a job comes with a cap of its own. */
@@ -16,6 +25,8 @@ interface Ending {
   stdout: string
   stderr: string
   milliseconds: number
+  /** As the judge counted them. */
+  testsPassed: number
 }
 
 /** Python in Pyodide: a process of its own for each run, started ahead of time, never used twice. */
@@ -51,9 +62,9 @@ export function createPyodide(workers: number): Backend {
     },
     async runTests(request) {
       const problem = validateTests(request)
-      if (problem) return refusedVerdict(problem)
+      if (problem) return refusedVerdict(problem, request)
       const limits = completeLimits(request.limits)
-      const hidden = { tests: request.tests, entryPoint: request.entryPoint, helpers: request.helpers ?? '' }
+      const hidden = hiddenPart(request)
       try {
         return await pool.use(async (child) => {
           const judge = await take()
@@ -65,7 +76,7 @@ export function createPyodide(workers: number): Backend {
           }
         })
       } catch (error) {
-        return { ...refusedVerdict((error as Error).message), reason: 'killed' }
+        return { ...refusedVerdict((error as Error).message, request), reason: 'killed' }
       }
     },
     async close() {
@@ -88,6 +99,7 @@ function watch(
   const sizes = { 1: 0, 2: 0 }
   let stopped: Ending['stopped']
   let said: ChildMessage | undefined
+  let testsPassed = 0
   return new Promise((resolve) => {
     const timer = setTimeout(() => {
       stopped ??= 'timeout'
@@ -104,13 +116,20 @@ function watch(
       { ...job, limits },
       (message) => {
         if ('rpc' in message) onRpc?.(message.rpc)
+        else if ('tested' in message) testsPassed += Number(message.tested)
         else if (!('ended' in message)) said ??= message
         else {
           clearTimeout(timer)
           clearInterval(watchdog)
           const text = (stream: 1 | 2) => Buffer.concat(output[stream]).toString('utf8')
           const milliseconds = performance.now() - started
-          const ending: Ending = { message: said ?? message, stdout: text(1), stderr: text(2), milliseconds }
+          const ending: Ending = {
+            message: said ?? message,
+            stdout: text(1),
+            stderr: text(2),
+            milliseconds,
+            testsPassed,
+          }
           if (stopped && !said) ending.stopped = stopped
           resolve(ending)
         }
@@ -179,7 +198,7 @@ function fatalReason(text: string): { stopped: Stopped; reason: string } {
 async function judgeSolution(
   judge: PyodideProcess,
   solution: PyodideProcess,
-  hidden: object,
+  hidden: HiddenPart,
   source: string,
   limits: Limits,
 ): Promise<Verdict> {
@@ -191,9 +210,13 @@ async function judgeSolution(
   if (!('result' in judged.message)) setTimeout(() => solution.kill(), 200)
   else solution.kill()
   const { message, stopped, stdout, stderr, milliseconds } = await ran
-  const rest = { stdout, stderr, milliseconds }
+  const { testsPassed } = judged
+  const rest = { stdout, stderr, milliseconds, testsPassed, testsTotal: hidden.tests.length }
   if ('result' in judged.message) {
-    return { ...(judged.message.result as Pick<Verdict, 'passed' | 'reason' | 'message'>), ...rest }
+    return withoutTampered({
+      ...(judged.message.result as Pick<Verdict, 'passed' | 'reason' | 'message'>),
+      ...rest,
+    })
   }
   const failed = (reason: Verdict['reason'], text: string): Verdict => ({
     passed: false,
@@ -204,7 +227,7 @@ async function judgeSolution(
   const capped = stopped ?? judged.stopped
   if (capped) return failed(capped, capReason(capped, limits))
   if ('exited' in message && message.exited === 0) {
-    return failed('tampered', 'the solution ended its process before the tests were done')
+    return withoutTampered(failed('tampered', 'the solution ended its process before the tests were done'))
   }
   if ('exited' in message) return failed('exception', `the solution exited with ${message.exited}`)
   if ('fatal' in message) return failed('exception', fatalReason(message.fatal).reason)

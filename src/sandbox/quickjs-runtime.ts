@@ -142,10 +142,14 @@ export function createEngine(module: QuickJSWASMModule, options: EngineOptions):
   }
 }
 
+/** Whether a program may have to be a module. */
+export function isModule(source: string): boolean {
+  return /^\s*(import|export)\b/m.test(source) || /\bawait\b/.test(source)
+}
+
 /** A script where it parses as one, so that sloppy code runs; else a module, for `import`, `export` and `await`. */
 function evaluateAny(context: QuickJSContext, source: string, filename: string) {
-  const isModule = /^\s*(import|export)\b/m.test(source) || /\bawait\b/.test(source)
-  if (!isModule) return context.evalCode(source, filename, { type: 'global' })
+  if (!isModule(source)) return context.evalCode(source, filename, { type: 'global' })
   const script = context.evalCode(source, filename, { type: 'global', compileOnly: true } as {
     type: 'global'
   })

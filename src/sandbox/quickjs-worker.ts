@@ -5,9 +5,11 @@ import {
   createEngine,
   type Engine,
   type EngineOptions,
+  isModule,
   type Thrown,
   toJavaScript,
 } from './quickjs-runtime.ts'
+import { type HiddenPart, withoutTampered } from './requests.ts'
 import type { Language, Limits, RunResult, Verdict } from './types.ts'
 
 export interface JavaScriptJob {
@@ -19,7 +21,7 @@ export interface JavaScriptJob {
   args: string[]
   collectFiles: boolean
   /** Present in a test run. */
-  hidden?: { tests: string; entryPoint: string; helpers: string }
+  hidden?: HiddenPart
 }
 
 const encoder = new TextEncoder()
@@ -102,11 +104,12 @@ function headline(error: Thrown): string {
  * The solution in one runtime, the judge in another. The tests and what they expect never enter the solution's, and
  * the verdict is decided in the judge's.
  */
-function test(job: JavaScriptJob, hidden: NonNullable<JavaScriptJob['hidden']>): Verdict {
+function test(job: JavaScriptJob, hidden: HiddenPart): Verdict {
   const started = performance.now()
   const options = optionsOf(job, started)
   const seen = { outOfMemory: false, foreign: false }
   const engines: Engine[] = []
+  let testsPassed = 0
   const relay = (target: () => Engine) => (text: string) => {
     const engine = target()
     const served = engine.call('serve', text)
@@ -124,16 +127,18 @@ function test(job: JavaScriptJob, hidden: NonNullable<JavaScriptJob['hidden']>):
   }
   const finish = (reason: Verdict['reason'], message = ''): Verdict => {
     const output = engines[0]?.output
-    const late = performance.now() > options.deadline
+    const late = reason !== 'passed' && performance.now() > options.deadline
     const final = late ? 'timeout' : reason
-    return {
+    return withoutTampered({
       passed: final === 'passed',
       reason: final,
+      testsPassed,
+      testsTotal: hidden.tests.length,
       message: late ? `still running after ${job.limits.milliseconds} ms` : message.slice(0, 500),
       stdout: output?.stdout ?? '',
       stderr: output?.stderr ?? '',
       milliseconds: performance.now() - started,
-    }
+    })
   }
   try {
     const solution = createEngine(module, { ...options, ask: relay(() => engines[1]!) })
@@ -156,23 +161,24 @@ function test(job: JavaScriptJob, hidden: NonNullable<JavaScriptJob['hidden']>):
     if (helpers) return finish('failed', `the helpers: ${headline(helpers)}`)
     const bound = judge.call('bindEntry', hidden.entryPoint)
     if ('error' in bound) return finish('exception', headline(bound.error))
-    const check = `if (typeof check === 'function') await check(candidate);`
-    const error = judge.evaluate(`${toJavaScript(job.language, hidden.tests)}\n;${check}`, 'tests.js')
-    if (error) {
-      if (seen.outOfMemory || isOutOfMemory(error)) return finish('memory', 'out of memory')
-      return finish(
-        error.name === 'AssertionError' || !seen.foreign ? 'failed' : 'exception',
-        headline(error),
-      )
+    let first: [Verdict['reason'], string?] = ['passed']
+    for (const [index, source] of hidden.tests.entries()) {
+      seen.foreign = false
+      const error = judge.evaluate(withCheck(toJavaScript(job.language, source)), 'tests.js')
+      if (performance.now() > options.deadline) return finish('timeout')
+      if (error) {
+        if (seen.outOfMemory || isOutOfMemory(error)) return finish('memory', 'out of memory')
+        const foreign = error.name !== 'AssertionError' && seen.foreign
+        if (first[0] === 'passed') first = [foreign ? 'exception' : 'failed', headline(error)]
+      }
+      if (index === hidden.tests.length - 1) {
+        const replaced = solution.call('replaced')
+        const names = 'value' in replaced ? replaced.value : 'unknown'
+        if (names !== '') return finish('tampered', `the solution replaced builtins: ${names}`)
+      }
+      if (!error) testsPassed++
     }
-    const replaced = solution.call('replaced')
-    if ('error' in replaced || replaced.value !== '') {
-      return finish(
-        'tampered',
-        `the solution replaced builtins: ${'value' in replaced ? replaced.value : 'unknown'}`,
-      )
-    }
-    return finish('passed')
+    return finish(...first)
   } catch (problem) {
     return finish(seen.outOfMemory ? 'memory' : 'exception', (problem as Error).message)
   } finally {
@@ -182,6 +188,12 @@ function test(job: JavaScriptJob, hidden: NonNullable<JavaScriptJob['hidden']>):
 
 /** A module's entry point is no global; this makes it reachable without asking the solution to export it. */
 function withEntry(source: string, entryPoint: string): string {
-  if (!/^\s*(import|export)\b/m.test(source) && !/\bawait\b/.test(source)) return source
+  if (!isModule(source)) return source
   return `${source}\n;if (typeof ${entryPoint} !== 'undefined') globalThis.${entryPoint} = ${entryPoint};`
+}
+
+/** A test that defines `check` calls it too. */
+function withCheck(test: string): string {
+  if (!/\b(?:function|const|let|var)\s+check\b|^\s*check\s*=/m.test(test)) return test
+  return `${test}\n;if (typeof check === 'function') ${isModule(test) ? 'await ' : ''}check(candidate)`
 }

@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads'
 import { completeLimits } from './limits.ts'
 import { createPool, type PoolWorker } from './pool.ts'
 import type { JavaScriptJob } from './quickjs-worker.ts'
-import { refusal, refusedVerdict, validateRun, validateTests } from './requests.ts'
+import { hiddenPart, refusal, refusedVerdict, validateRun, validateTests } from './requests.ts'
 import { sibling } from './sibling.ts'
 import type { Backend, Files, RunResult, Verdict } from './types.ts'
 
@@ -40,10 +40,10 @@ export function createQuickjs(workers: number): Backend {
     },
     async runTests(request) {
       const problem = validateTests(request)
-      if (problem) return refusedVerdict(problem)
+      if (problem) return refusedVerdict(problem, request)
       const limits = completeLimits(request.limits)
-      const { language, solution, tests, entryPoint, helpers = '' } = request
-      const hidden = { tests, entryPoint, helpers }
+      const { language, solution } = request
+      const hidden = hiddenPart(request)
       const job = {
         language,
         source: solution,
@@ -58,7 +58,7 @@ export function createQuickjs(workers: number): Backend {
         return await pool.use((worker) => worker.send<Verdict>(job))
       } catch (error) {
         const { stopped, milliseconds } = ended(error, limits.milliseconds)
-        return { ...refusedVerdict((error as Error).message), reason: stopped, milliseconds }
+        return { ...refusedVerdict((error as Error).message, request), reason: stopped, milliseconds }
       }
     },
     close: () => pool.close(),

@@ -6,8 +6,34 @@ export function refusal(reason: string): RunResult {
   return { exit: null, stdout: '', stderr: '', milliseconds: 0, stopped: 'refused', reason }
 }
 
-export function refusedVerdict(message: string): Verdict {
-  return { passed: false, reason: 'refused', message, stdout: '', stderr: '', milliseconds: 0 }
+export function refusedVerdict(message: string, request: TestRequest): Verdict {
+  const testsTotal = hiddenPart(request).tests.length
+  return {
+    passed: false,
+    reason: 'refused',
+    message,
+    testsPassed: 0,
+    testsTotal,
+    stdout: '',
+    stderr: '',
+    milliseconds: 0,
+  }
+}
+
+/** What only the judge may see of a test run. */
+export interface HiddenPart {
+  tests: string[]
+  entryPoint: string
+  helpers: string
+}
+
+export function hiddenPart({ tests, entryPoint, helpers = '' }: TestRequest): HiddenPart {
+  return { tests: Array.isArray(tests) ? tests : [tests], entryPoint, helpers }
+}
+
+/** No part of a verdict counts for a solution that cheated. */
+export function withoutTampered(verdict: Verdict): Verdict {
+  return verdict.reason === 'tampered' ? { ...verdict, testsPassed: 0 } : verdict
 }
 
 /** Why a path is not one inside the workspace, or undefined. */
@@ -43,9 +69,12 @@ export function validateRun(request: RunRequest, workspaceBytes: number): string
 }
 
 export function validateTests(request: TestRequest): string | undefined {
-  for (const name of ['solution', 'tests', 'entryPoint'] as const) {
+  for (const name of ['solution', 'entryPoint'] as const) {
     if (typeof request[name] !== 'string') return `${name} is not a string`
   }
+  const { tests } = hiddenPart(request)
+  if (tests.length === 0) return 'tests is empty, so every solution would pass'
+  if (tests.some((test) => typeof test !== 'string')) return 'tests is not a string or a list of strings'
   if (!/^[\p{ID_Start}_$][\p{ID_Continue}$]*$/u.test(request.entryPoint)) {
     return `entryPoint ${JSON.stringify(request.entryPoint)} is not a name`
   }

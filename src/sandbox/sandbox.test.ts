@@ -92,6 +92,52 @@ test('hidden JavaScript tests see changed arguments, callbacks, instances and pr
   })
 })
 
+test('every test is run and counted, and the first that did not pass is the reason', async () => {
+  const tests = [
+    'var once = f(1)',
+    'assert.equal(once, 2)',
+    'assert.equal(f(2), 3)',
+    'assert.equal(f(-1), 0)',
+  ]
+  const judge = (solution: string) =>
+    sandbox.runTests({ language: 'javascript', solution, tests, entryPoint: 'f' })
+  expect(await judge('const f = (x) => x + 1')).toMatchObject({ passed: true, testsPassed: 4, testsTotal: 4 })
+  expect(await judge('const f = (x) => { if (x < 0) throw new Error("no"); return 2 }')).toMatchObject({
+    passed: false,
+    reason: 'failed',
+    message: 'AssertionError: 2 is not 3',
+    testsPassed: 2,
+    testsTotal: 4,
+  })
+  expect(await judge('const f = (x) => { if (x < 0) throw new Error("no"); return x + 1 }')).toMatchObject({
+    reason: 'exception',
+    testsPassed: 3,
+  })
+  expect(await judge('Math.abs = () => 0; const f = (x) => 2')).toMatchObject({
+    reason: 'tampered',
+    testsPassed: 0,
+  })
+  expect(await judge('const f = (x) => { while (x < 0); return x + 1 }')).toMatchObject({
+    reason: 'timeout',
+    testsPassed: 3,
+    testsTotal: 4,
+  })
+  expect(
+    await sandbox.runTests({ language: 'javascript', solution: '', tests: [], entryPoint: 'f' }),
+  ).toMatchObject({ reason: 'refused', message: 'tests is empty, so every solution would pass' })
+})
+
+test('a check that the tests define is called once, within the test that defines it', async () => {
+  const judge = (solution: string, tests: string[]) =>
+    sandbox.runTests({ language: 'javascript', solution, tests, entryPoint: 'f' })
+  const tests = ['let n = 0; function check(g) { n++; assert.equal(g(), 1) }', 'assert.equal(n, 1)']
+  expect(await judge('const f = () => 1', tests)).toMatchObject({ passed: true, testsPassed: 2 })
+  expect(await judge('const f = () => 2', tests)).toMatchObject({ reason: 'failed', testsPassed: 1 })
+  const later = ['async function check(g) { assert.equal(await g(), 1) }']
+  expect(await judge('const f = async () => 1', later)).toMatchObject({ passed: true })
+  expect(await judge('const f = async () => 2', later)).toMatchObject({ reason: 'failed' })
+})
+
 test('what cannot be run is refused with what is wrong', async () => {
   const run = (request: object) => sandbox.run({ language: 'javascript', source: '', ...request } as never)
   expect(await run({ language: 'ruby' })).toMatchObject({

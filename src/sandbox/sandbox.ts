@@ -53,7 +53,7 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
     },
     async runTests(request) {
       const backend = backendOf(request.language)
-      return typeof backend === 'string' ? refusedVerdict(backend) : backend.runTests(request)
+      return typeof backend === 'string' ? refusedVerdict(backend, request) : backend.runTests(request)
     },
     backends: {
       javascript: javascript.name,

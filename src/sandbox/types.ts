@@ -65,12 +65,14 @@ export interface TestRequest {
   /** Untrusted. Defines the entry point. */
   solution: string
   /**
-   * Trusted and hidden: code that throws when the solution is wrong. It sees the entry point by its own name and as
-   * `candidate`; when it defines a function `check`, that is called with the candidate afterwards (HumanEval's form).
-   * Other names of the solution can be used too. JavaScript tests have `assert`, `assert.equal`, `assert.deepEqual`,
-   * `assert.throws`, and may use top-level `await`.
+   * Trusted and hidden: one test or several, each of them code that throws when the solution is wrong. They run in
+   * order in one namespace, all of them even where one fails. They see the entry point by its own name and as
+   * `candidate`; when one defines a function `check`, that is called with the candidate as part of it (HumanEval's
+   * form). Other names of the solution can be used too. JavaScript tests have `assert`, `assert.equal`,
+   * `assert.deepEqual`, `assert.throws`, and may use top-level `await`; what a test with `await` or `import` declares
+   * is its own.
    */
-  tests: string
+  tests: string | string[]
   entryPoint: string
   /**
    * Trusted code that runs before the tests, beside them: helpers that the solution must not be able to redefine.
@@ -80,7 +82,7 @@ export interface TestRequest {
   limits?: Partial<Limits>
 }
 
-/** `failed`: the tests ran and one of them said no. The others as in `Stopped`. */
+/** `failed`: a test said no, the first that did not pass. The others as in `Stopped`. */
 export type VerdictReason = 'passed' | 'failed' | Exclude<Stopped, 'ok'>
 
 export interface Verdict {
@@ -88,6 +90,9 @@ export interface Verdict {
   reason: VerdictReason
   /** One line of detail; empty when passed. */
   message: string
+  /** How many of the request's tests passed, as the judge counted them: all exactly when passed, 0 when tampered. */
+  testsPassed: number
+  testsTotal: number
   /** What the solution printed, cut at `outputBytes`. */
   stdout: string
   stderr: string

@@ -1,6 +1,7 @@
 import { access, constants } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { Command, Option } from 'commander'
+import { programOfCompletion } from '../../data/answers/program.ts'
 import { writeFileSafely, writeJsonLines } from '../../data/json-lines.ts'
 import { loadTasks, type TaskSet } from '../../data/tasks/load-tasks.ts'
 import { evaluateAttempts } from '../../evals/evaluate-attempts.ts'
@@ -13,7 +14,6 @@ import {
   type SamplingModel,
 } from '../../evals/generate-attempts.ts'
 import type { Attempt } from '../../evals/judge-samples.ts'
-import { programOfCompletion } from '../../evals/program.ts'
 import { readSamples } from '../../evals/samples.ts'
 import { createSandbox } from '../../sandbox/index.ts'
 import { CommandError, messageOf } from '../command-error.ts'

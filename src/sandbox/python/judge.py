@@ -23,6 +23,10 @@ class Names(dict):
         return value
 
 
+class Tampered(BaseException):
+    """The solution interfered with what it shares with no one but itself; the message says how."""
+
+
 def is_clean_exit(code):
     return code is None or code == 0
 
@@ -40,6 +44,8 @@ def of_exception(error, remote):
     """The verdict when an exception ended the tests."""
     if isinstance(error, rpc.Forged):
         return verdict("tampered", "the solution answered with %s" % error)
+    if isinstance(error, Tampered):
+        return verdict("tampered", str(error))
     if isinstance(error, rpc.Disconnected):
         return verdict("disconnected")
     if isinstance(error, SystemExit):
@@ -53,7 +59,8 @@ def of_exception(error, remote):
     return verdict("failed", describe(error))
 
 
-def run_tests(peer, hidden):
+def run_tests(peer, hidden, report):
+    """Run every test, telling `report` of each whether it passed; the verdict is that of the first that did not."""
     loaded = peer.transport.receive()
     if not (isinstance(loaded, dict) and loaded.get("loaded") is True):
         peer.raise_described(loaded if isinstance(loaded, dict) else {})
@@ -65,21 +72,39 @@ def run_tests(peer, hidden):
     except KeyError:
         return verdict("exception", "the solution does not define %s" % hidden["entryPoint"])
     names[hidden["entryPoint"]] = names["candidate"] = candidate
-    exec(compile(hidden["tests"], "tests.py", "exec"), names)
-    if dict.__contains__(names, "check"):
-        names["check"](candidate)
+    outcome, tests = verdict("passed"), hidden["tests"]
+    checked = False
+    for index, test in enumerate(tests):
+        failure = None
+        try:
+            exec(compile(test, "tests.py", "exec"), names)
+            if not checked and dict.__contains__(names, "check"):
+                checked = True
+                names["check"](candidate)
+        except MemoryError:
+            raise
+        except Exception as error:
+            failure = of_exception(error, peer.remote_error is error)
+        if outcome["passed"] and failure:
+            outcome = failure
+        if index == len(tests) - 1:
+            verify_integrity(peer)
+        report(failure is None)
+    return outcome
+
+
+def verify_integrity(peer):
     changed = peer.ask("integrity", None)
     if peer.forged:
         raise rpc.Forged(peer.forged)
     if type(changed) is not list or changed:
-        return verdict("tampered", "the solution replaced builtins: %s" % changed)
-    return verdict("passed")
+        raise Tampered("the solution replaced builtins: %s" % changed)
 
 
-def judge(transport, hidden):
+def judge(transport, hidden, report):
     peer = rpc.Peer(transport)
     try:
-        return run_tests(peer, hidden)
+        return run_tests(peer, hidden, report)
     except BaseException as error:
         if peer.forged and not isinstance(error, rpc.Forged):
             error = rpc.Forged(peer.forged)

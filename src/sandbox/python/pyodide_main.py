@@ -50,7 +50,7 @@ def start(text, host):
     job = json.loads(text)
     os.makedirs("/workspace", exist_ok=True)
     if job["mode"] == "judge":
-        return json.dumps(judge.judge(HostTransport(host), job["hidden"]))
+        return json.dumps(judge.judge(HostTransport(host), job["hidden"], host.tested))
     program.prepare_interpreter(job["payload"])
     if job["mode"] == "solution":
         program.serve_solution(job["payload"], HostTransport(host))

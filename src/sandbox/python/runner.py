@@ -25,6 +25,19 @@ def kill_all():
             return
 
 
+TEST_PASSED, TEST_FAILED = b"+", b"-"
+
+
+def report_test(passed):
+    os.write(3, TEST_PASSED if passed else TEST_FAILED)
+
+
+def read_report(data):
+    """(tests passed, verdict or None) of what the judge wrote: a mark for each test, then the verdict as JSON."""
+    answer = data.lstrip(TEST_PASSED + TEST_FAILED)
+    return data[:len(data) - len(answer)].count(TEST_PASSED), parse(answer)
+
+
 def start_judge(hidden_bytes, identity, limits):
     """The judge reads its part of standard input itself, so that no other process ever holds the tests."""
     verdict_read, verdict_write = os.pipe()
@@ -40,7 +53,7 @@ def start_judge(hidden_bytes, identity, limits):
             confine.become(identity)
             program.open_standard_streams()
             confine.limit({**limits, "processes": 1}, 64)
-            answer = judge.judge(rpc.PipeTransport(4, 5), hidden)
+            answer = judge.judge(rpc.PipeTransport(4, 5), hidden, report_test)
             rpc.write_all(3, json.dumps(answer).encode())
         finally:
             os._exit(0)
@@ -168,7 +181,7 @@ def run(header, identities, write_frame):
     pid, pipes = start_program(payload, limits, identities.get("solution"), extra, own_processes)
     stopped, collected = watch(pid, pipes, started + limits["milliseconds"] / 1000, limits, verdict_fd)
     milliseconds = (time.monotonic() - started) * 1000
-    answer = parse(collected["verdict"]) if verdict_fd is not None else None
+    tests_passed, answer = read_report(collected["verdict"])
     grace = 1 if stopped is None and answer and answer["reason"] == "disconnected" else 0
     status, signal_number = wait_status(pid, grace if verdict_fd is not None else 10)
     stdout, stderr = (collected[number].decode("utf-8", "replace") for number in (1, 2))
@@ -176,6 +189,7 @@ def run(header, identities, write_frame):
     result = {"stdout": stdout, "stderr": stderr, "milliseconds": milliseconds}
     if verdict_fd is not None:
         result["verdict"] = judged(answer, *facts)
+        result["verdict"]["testsPassed"] = 0 if result["verdict"]["reason"] == "tampered" else tests_passed
     else:
         result["exit"] = status if stopped is None else None
         result["stopped"], result["reason"] = explain(*facts)

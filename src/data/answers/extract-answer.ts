@@ -1,4 +1,4 @@
-import type { Language } from '../sandbox/types.ts'
+import type { Language } from '../../sandbox/types.ts'
 
 /** What the answer must define. */
 export interface AnswerTarget {

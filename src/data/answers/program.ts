@@ -1,4 +1,4 @@
-import type { Task } from '../data/tasks/task.ts'
+import type { Task } from '../tasks/task.ts'
 import { definesName, extractAnswer } from './extract-answer.ts'
 
 /** The program of a raw completion: HumanEval's way, `prompt + completion`; of an instruction, the completion itself. */
