@@ -1,0 +1,56 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Configuration, compareConfigurations, readConfiguration } from './configuration.ts'
+import { hardware, versions } from './machine.ts'
+import type { RunOptions } from './run.ts'
+import { RunError, writing } from './run-error.ts'
+import { writeDurably } from './sync.ts'
+
+/** Reads the configuration of a run that goes on, or writes that of one that begins. */
+export async function beginRun(
+  directory: string,
+  { name, seed, options, program, resume }: RunOptions,
+  onWarning: (text: string) => void,
+): Promise<Configuration> {
+  const path = join(directory, 'config.json')
+  const now: Configuration = {
+    format: 1,
+    name,
+    seed,
+    options: JSON.parse(JSON.stringify(options ?? {})),
+    ...(program && { program }),
+    versions: versions(),
+    hardware: hardware(),
+    datasets: {},
+    created: new Date().toISOString(),
+  }
+  const before = await readConfiguration(path)
+  if (before) {
+    if (!resume)
+      throw new RunError(`there is a run in ${directory} already; resume it, or choose another directory`)
+    for (const warning of compareConfigurations(before, now, path)) onWarning(warning)
+    return before
+  }
+  const others = (await readdir(directory)).filter((file) => file !== 'lock' && !file.endsWith('.tmp'))
+  if (others.length > 0)
+    throw new RunError(
+      `${directory} is not empty and holds no run (no config.json, but ${others.slice(0, 3).join(', ')}); choose another directory`,
+    )
+  if (resume) onWarning(`there is no run in ${directory} yet; one begins`)
+  await writing('config.json', 'Nothing was begun', () => writeConfiguration(directory, now))
+  return now
+}
+
+export async function writeConfiguration(directory: string, configuration: Configuration): Promise<void> {
+  await writeDurably(join(directory, 'config.json'), `${JSON.stringify(configuration, null, 2)}\n`)
+}
+
+export function checkOptions({ seed, checkpointEvery }: RunOptions): void {
+  if (!Number.isSafeInteger(seed) || seed < 0)
+    throw new RunError(`seed is ${seed}; it must be an integer from 0`)
+  for (const [unit, value] of Object.entries(checkpointEvery ?? {}))
+    if (!(value > 0) || (unit === 'steps' && !Number.isInteger(value)))
+      throw new RunError(
+        `checkpointEvery.${unit} is ${value}; it must be ${unit === 'steps' ? 'an integer from 1' : 'above 0'}`,
+      )
+}

@@ -1,0 +1,222 @@
+import { mkdir, readFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { writeFileAtomically } from '../files/index.ts'
+import type { StageReport } from '../trainers/stage.ts'
+import { beginRun, checkOptions, writeConfiguration } from './begin-run.ts'
+import {
+  listCheckpoints,
+  loadModels,
+  problemOf,
+  removeCheckpoint,
+  removePartial,
+  superfluous,
+  writeCheckpoint,
+} from './checkpoints.ts'
+import type { Configuration } from './configuration.ts'
+import { hashFile } from './hash-file.ts'
+import { openHistory } from './history.ts'
+import { type Lock, takeLock } from './lock.ts'
+import { checkName } from './names.ts'
+import { newestGood, removeRolloutsBeyond, restore } from './restore.ts'
+import type { Run, RunOptions } from './run.ts'
+import { runDigest } from './run-digest.ts'
+import { RunError, RunInterrupted, writing } from './run-error.ts'
+import { sync, writeDurably } from './sync.ts'
+import { sortedByName, toJsonLine } from './to-json.ts'
+
+/**
+ * A run in a directory. A process that is killed anywhere leaves a directory from which a resume ends with the same weights,
+ * metrics and rollouts as a run that was never killed.
+ */
+export async function openRun(path: string, options: RunOptions): Promise<Run> {
+  const directory = resolve(path)
+  checkOptions(options)
+  await mkdir(directory, { recursive: true }).catch((error) => {
+    throw new RunError(`${directory} cannot be made: ${error.message}`)
+  })
+  const lock = await takeLock(directory)
+  try {
+    return await runInDirectory(directory, options, lock)
+  } catch (error) {
+    await lock.release()
+    throw error
+  }
+}
+
+async function runInDirectory(directory: string, options: RunOptions, lock: Lock): Promise<Run> {
+  const { seed, signal, onWarning = () => {} } = options
+  const configuration: Configuration = await beginRun(directory, options, onWarning)
+  const checkpoints = join(directory, 'checkpoints')
+  await mkdir(checkpoints, { recursive: true })
+  await removePartial(checkpoints)
+  const metrics = await openHistory(join(directory, 'metrics.jsonl'))
+  const timing = await openHistory(join(directory, 'timing.jsonl'))
+  const stages = new Set<string>()
+  let current = { stage: '', steps: 0 }
+  let written = { stage: '', steps: 0 }
+  let lastSave = performance.now()
+  let cut = false
+  const refuseStopped = () => {
+    if (signal?.aborted) throw new RunInterrupted(directory)
+  }
+  const stillGood = () =>
+    written.steps > 0
+      ? `The checkpoint of ${written.stage} after ${written.steps} steps is good`
+      : 'No checkpoint was written yet'
+
+  /** Once something new is to be written, what lies beyond the restored checkpoint is of no run any more. */
+  const cutHistory = async () => {
+    if (cut) return
+    if (await metrics.hasMore())
+      for (const one of (await listCheckpoints(checkpoints)).checkpoints)
+        if (one.metrics.bytes > metrics.position) await removeCheckpoint(checkpoints, one)
+    await removeRolloutsBeyond(directory, metrics.position)
+    await metrics.cut()
+    await timing.cut()
+    cut = true
+  }
+
+  return {
+    directory,
+    seed,
+    ...(signal && { signal }),
+
+    async resume(stage, state) {
+      refuseStopped()
+      checkName('stage', stage)
+      for (const model of Object.keys(state.models)) checkName('model', model)
+      if (stages.has(stage))
+        throw new RunError(`two stages of this run are called ${stage}; give each a name of its own`)
+      stages.add(stage)
+      const found = cut ? undefined : await newestGood(directory, stage, metrics.position, onWarning)
+      current = { stage, steps: found?.steps ?? 0 }
+      if (!found) return 0
+      await restore(found, state)
+      metrics.position = found.metrics.bytes
+      timing.position = found.timingBytes
+      written = { ...current }
+      return found.steps
+    },
+
+    async record(report) {
+      const { stage, step } = report
+      if (stage !== current.stage || step !== current.steps)
+        throw new RunError(
+          `${stage} reported step ${step} where step ${current.steps} of ${current.stage} was due; stages of one run go one after another`,
+        )
+      await writing(`step ${step} of ${stage}`, stillGood(), async () => {
+        await cutHistory()
+        if (report.rollouts)
+          await writeFileAtomically(
+            join(directory, 'rollouts', stage, `${step}.jsonl`),
+            report.rollouts.map((rollout) => `${toJsonLine(rollout)}\n`).join(''),
+          )
+        await metrics.append(metricsLine(report))
+        await timing.append(
+          JSON.stringify({ stage, step, seconds: report.seconds, rss: process.memoryUsage.rss() }),
+        )
+      })
+      current.steps++
+      options.onReport?.(report)
+    },
+
+    due(stepsDone) {
+      const { steps, seconds } = options.checkpointEvery ?? { seconds: 60 }
+      return (
+        (steps !== undefined && stepsDone % steps === 0) ||
+        (seconds !== undefined && performance.now() - lastSave >= seconds * 1000)
+      )
+    },
+
+    async checkpoint(stage, state, stepsDone, best) {
+      if (stage !== current.stage || stepsDone !== current.steps)
+        throw new RunError(
+          `a checkpoint of ${stage} after ${stepsDone} steps, but ${current.steps} of ${current.stage} are recorded`,
+        )
+      if (written.stage !== stage || written.steps !== stepsDone) {
+        await writing(`the checkpoint of ${stage} after ${stepsDone} steps`, stillGood(), async () => {
+          await lock.check()
+          await metrics.sync()
+          await timing.sync()
+          await sync(directory)
+          await writeCheckpoint(checkpoints, state.models, state.save?.() ?? null, {
+            stage,
+            steps: stepsDone,
+            best,
+            metrics: await hashFile(join(directory, 'metrics.jsonl'), metrics.position),
+            timingBytes: timing.position,
+          })
+        })
+        written = { stage, steps: stepsDone }
+        lastSave = performance.now()
+        for (const one of superfluous((await listCheckpoints(checkpoints)).checkpoints, stage))
+          await removeCheckpoint(checkpoints, one)
+      }
+      refuseStopped()
+    },
+
+    async once<T>(name: string, compute: () => Promise<T>) {
+      refuseStopped()
+      checkName('result', name)
+      const file = join(directory, 'results', `${name}.json`)
+      const kept = await readFile(file, 'utf8').catch(ifThere)
+      if (kept !== undefined) return JSON.parse(kept) as T
+      const text = JSON.stringify(await compute())
+      refuseStopped()
+      await writing(`the result ${name}`, stillGood(), () => writeDurably(file, text))
+      return JSON.parse(text) as T
+    },
+
+    async dataset(name, sha256) {
+      const before = configuration.datasets[name]
+      if (before === sha256) return
+      if (before !== undefined)
+        throw new RunError(
+          `the examples "${name}" are not those that the run began with (SHA-256 ${sha256}, then ${before}); begin a new run`,
+        )
+      configuration.datasets[name] = sha256
+      await writing('config.json', stillGood(), () => writeConfiguration(directory, configuration))
+    },
+
+    async restoreBest(stage, models) {
+      const all = (await listCheckpoints(checkpoints)).checkpoints
+      const best = all.findLast(
+        (one) => one.stage === stage && one.best && one.metrics.bytes <= metrics.position,
+      )
+      if (!best) return undefined
+      const problem = await problemOf(best)
+      if (problem !== undefined)
+        throw new RunError(`the best checkpoint of ${stage}, ${best.directory}, is damaged: ${problem}`)
+      await loadModels(best, models)
+      return best.steps
+    },
+
+    async finish() {
+      refuseStopped()
+      await cutHistory()
+      const digest = await runDigest(directory)
+      await writeDurably(join(directory, 'finished.json'), JSON.stringify({ digest }))
+      return digest
+    },
+
+    async close() {
+      await metrics.close()
+      await timing.close()
+      await lock.release()
+    },
+  }
+}
+
+function metricsLine({ stage, step, metrics, evaluation, warnings }: StageReport): string {
+  return toJsonLine({
+    stage,
+    step,
+    metrics: sortedByName(metrics),
+    ...(evaluation && { evaluation: sortedByName(evaluation) }),
+    ...(warnings.length > 0 && { warnings }),
+  })
+}
+
+function ifThere(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error
+}

@@ -1,0 +1,55 @@
+import { readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { StageState } from '../trainers/stage.ts'
+import { type Checkpoint, listCheckpoints, loadModels, problemOf, setAside } from './checkpoints.ts'
+import { hashFile } from './hash-file.ts'
+import { RunError } from './run-error.ts'
+import { filesBelow, namesIn } from './sync.ts'
+
+/** The newest checkpoint of a stage whose files are what was written; damaged ones are put aside, and said. */
+export async function newestGood(
+  directory: string,
+  stage: string,
+  position: number,
+  onWarning: (text: string) => void,
+): Promise<Checkpoint | undefined> {
+  const { checkpoints, damaged } = await listCheckpoints(join(directory, 'checkpoints'))
+  const warn = async (one: { directory: string; problem: string }) =>
+    onWarning(
+      `the checkpoint ${one.directory} is damaged: ${one.problem}. It is now ${await setAside(one)}; the run goes on from the one before`,
+    )
+  for (const one of damaged) await warn(one)
+  const own = checkpoints.filter((one) => one.stage === stage && one.metrics.bytes >= position)
+  for (const one of own.toReversed()) {
+    const problem = await problemOf(one)
+    if (problem !== undefined) {
+      await warn({ directory: one.directory, problem })
+      continue
+    }
+    const history = await hashFile(join(directory, 'metrics.jsonl'), one.metrics.bytes)
+    if (history.sha256 === one.metrics.sha256) return one
+    throw new RunError(
+      `${join(directory, 'metrics.jsonl')} is not what the run wrote (its first ${one.metrics.bytes} bytes differ). ` +
+        'Bring the file back, or begin a new run',
+    )
+  }
+  return undefined
+}
+
+export async function restore(checkpoint: Checkpoint, state: StageState): Promise<void> {
+  await loadModels(checkpoint, state.models)
+  await state.load?.(JSON.parse(await readFile(join(checkpoint.directory, 'state.json'), 'utf8')))
+}
+
+/** Removes the rollouts of all steps that are not in the first `position` bytes of the metrics. */
+export async function removeRolloutsBeyond(directory: string, position: number): Promise<void> {
+  const rollouts = join(directory, 'rollouts')
+  if ((await namesIn(rollouts)).length === 0) return
+  const text = (await readFile(join(directory, 'metrics.jsonl'))).subarray(0, position).toString('utf8')
+  const steps = text
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as { stage: string; step: number })
+  const recorded = new Set(steps.map(({ stage, step }) => `${stage}/${step}.jsonl`))
+  for (const file of await filesBelow(rollouts)) if (!recorded.has(file)) await rm(join(rollouts, file))
+}

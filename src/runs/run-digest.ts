@@ -1,0 +1,38 @@
+import { createHash } from 'node:crypto'
+import { stat } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { listCheckpoints } from './checkpoints.ts'
+import { hashFile } from './hash-file.ts'
+import { RunError } from './run-error.ts'
+import { filesBelow, namesIn } from './sync.ts'
+
+/**
+ * SHA-256 over what a run came to: weights and optimiser at the end of each stage, metrics, rollouts and results, each file by its
+ * name and content. Equal for two runs of one configuration, killed and resumed or not. Times have no part in it.
+ */
+export async function runDigest(path: string): Promise<string> {
+  const directory = resolve(path)
+  await stat(join(directory, 'config.json')).catch(() => {
+    throw new RunError(`there is no run in ${directory}: it has no config.json`)
+  })
+  const { checkpoints } = await listCheckpoints(join(directory, 'checkpoints'))
+  const last = new Map(checkpoints.map((one) => [one.stage, one]))
+  const files: [name: string, path: string][] = []
+  for (const [stage, checkpoint] of last) {
+    const models = join(checkpoint.directory, 'models')
+    for (const file of await filesBelow(models))
+      files.push([`models/${stage}-${checkpoint.steps}/${file}`, join(models, file)])
+  }
+  for (const folder of ['rollouts', 'results'])
+    if ((await namesIn(join(directory, folder))).length > 0)
+      for (const file of await filesBelow(join(directory, folder)))
+        files.push([`${folder}/${file}`, join(directory, folder, file)])
+  files.push(['metrics.jsonl', join(directory, 'metrics.jsonl')])
+  files.sort(([a], [b]) => (a < b ? -1 : 1))
+  const hash = createHash('sha256')
+  for (const [name, file] of files) {
+    const { bytes, sha256 } = await hashFile(file)
+    hash.update(`${name} ${bytes} ${sha256}\n`)
+  }
+  return hash.digest('hex')
+}

@@ -1,0 +1,32 @@
+/** Something about a run that the user can mend. */
+export class RunError extends Error {
+  override name = 'RunError'
+}
+
+/** The run was asked to stop; its state is in a checkpoint. */
+export class RunInterrupted extends Error {
+  override name = 'RunInterrupted'
+  constructor(directory: string) {
+    super(`the run in ${directory} was stopped; resume goes on with it`)
+  }
+}
+
+const FULL = /no space left on device|os error 28\b|disk quota exceeded|os error 122\b/i
+
+function isDiskFull(error: unknown): boolean {
+  const { code, message } = error as NodeJS.ErrnoException
+  return code === 'ENOSPC' || code === 'EDQUOT' || FULL.test(String(message))
+}
+
+/** Runs a write and words its failure: what was not written, what is still good, what to do. */
+export async function writing<T>(what: string, stillGood: string, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write()
+  } catch (error) {
+    if (error instanceof RunError || error instanceof RunInterrupted) throw error
+    const reason = isDiskFull(error)
+      ? 'the disk is full. Free some space and resume the run'
+      : (error as Error).message
+    throw new RunError(`${what} was not written: ${reason}. ${stillGood}`, { cause: error })
+  }
+}

@@ -1,0 +1,42 @@
+import { open, readdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { writeFileAtomically } from '../files/index.ts'
+
+/** Has the disk hold what was written to a file, or which names a folder has. */
+export async function sync(path: string): Promise<void> {
+  const file = await open(path, 'r')
+  try {
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+/** An atomic write that a power cut after it cannot undo. */
+export async function writeDurably(path: string, content: string): Promise<void> {
+  await writeFileAtomically(path, content)
+  await sync(dirname(path))
+}
+
+/** Files below a folder as paths relative to it with forward slashes, sorted. */
+export async function filesBelow(directory: string): Promise<string[]> {
+  const entries = await readdir(directory, { withFileTypes: true, recursive: true })
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) =>
+      join(entry.parentPath, entry.name)
+        .slice(directory.length + 1)
+        .replaceAll('\\', '/'),
+    )
+    .sort()
+}
+
+/** The parts that exist of a folder; none where there is no folder. */
+export async function namesIn(directory: string): Promise<string[]> {
+  try {
+    return (await readdir(directory)).sort()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+}
