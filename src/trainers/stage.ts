@@ -95,13 +95,13 @@ export async function* runStage(stage: Stage): AsyncGenerator<StageReport, void,
       const began = performance.now()
       whole = false
       const outcome = await stage.step(done)
-      whole = true
       refuseUnfinite(name, done, outcome.metrics)
       const report: StageReport = { stage: name, step: done, steps, warnings: [], ...outcome, seconds: {} }
       done++
       const better = await measure(stage, done, report, progress)
       report.seconds = { ...outcome.seconds, step: (performance.now() - began) / 1000 }
       await run?.record(report)
+      whole = true
       if (better || progress.stopped || done === steps || run?.due(done)) await save(better)
       yield report
     }
