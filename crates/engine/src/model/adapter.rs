@@ -67,6 +67,10 @@ impl<E: GemmElement> Adapter<E> {
         if config.targets.is_empty() {
             return Err(Error::new(format!("lora.targetModules is empty; choose among {}", known())));
         }
+        let twice = |(index, target): &(usize, &String)| config.targets[..*index].contains(target);
+        if let Some((_, target)) = config.targets.iter().enumerate().find(twice) {
+            return Err(Error::new(format!("lora.targetModules has '{target}' twice")));
+        }
         let (mut modules, mut shapes) = (BTreeMap::<usize, Vec<_>>::new(), Vec::new());
         for layer in 0..layout.config.num_layers {
             for target in &config.targets {

@@ -125,6 +125,7 @@ pub fn load<E: GemmElement>(model: &mut Model<E>, directory: &Path) -> Result<()
 /// Writes a checkpoint in Hugging Face's form; an adapter in PEFT's. Values are the exact ones, where they are known.
 pub fn save_weights<E: GemmElement>(model: &Model<E>, directory: &Path, bf16: bool) -> Result<()> {
     let layout = &model.weights.layout;
+    let dtype = if bf16 { Dtype::Bf16 } else { Dtype::F32 };
     if let (Some(adapter), Some(values)) = (&model.adapter, model.adapter_values()) {
         let tensors = adapter.shapes.iter().zip(values).map(|((name, rows, columns), values)| AdapterTensor {
             name: name.clone(),
@@ -137,14 +138,13 @@ pub fn save_weights<E: GemmElement>(model: &Model<E>, directory: &Path, bf16: bo
             target_modules: adapter.config.targets.clone(),
             tensors: tensors.collect(),
         };
-        return write_adapter(directory, &adapter, "");
+        return write_adapter(directory, &adapter, "", dtype);
     }
     let mut parameters = layout.config.parameters();
     if layout.value_head {
         let shape = vec![1, layout.config.hidden_size];
         parameters.push(Parameter { name: VALUE_HEAD.into(), shape, kind: ParameterKind::Head });
     }
-    let dtype = if bf16 { Dtype::Bf16 } else { Dtype::F32 };
     save_checkpoint(directory, &layout.config, &parameters, dtype, |parameter| {
         let place = layout.find(&parameter.name)?;
         if let Some(trained) = &model.trained {

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::gemm::GemmElement;
 use crate::memory::prefer_large_pages;
 use crate::model::adapter::{Adapter, LoraConfig};
-use crate::model::layout::{Layout, Place, Slot};
+use crate::model::layout::{Layout, Place, Slot, VALUE_HEAD};
 use crate::ops::math::add_scaled;
 use crate::optim::{ParameterPart, Parameters};
 
@@ -135,8 +135,8 @@ fn adapter_parts<E>(adapter: &Adapter<E>) -> Vec<ParameterPart> {
         offset: 0,
         rows: *rows,
         columns: *columns,
-        decays: *rows > 1,
-        hidden: *rows > 1,
+        decays: name != VALUE_HEAD,
+        hidden: name != VALUE_HEAD,
     };
     adapter.shapes.iter().enumerate().map(part).collect()
 }

@@ -6,12 +6,13 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::config::{Fields, MAX_COUNT};
+use crate::config::{Fields, MAX_COUNT, Parameter, ParameterKind};
 use crate::error::{Error, Result};
 use crate::weights::atomic::write_atomically;
 use crate::weights::mapped::read_text;
+use crate::weights::numbers::Dtype;
 use crate::weights::safetensors::SafetensorsFile;
-use crate::weights::safetensors_write::{SafetensorsData, SafetensorsEntry, write_safetensors};
+use crate::weights::save::write_parameters;
 
 const CONFIG: &str = "adapter_config.json";
 const WEIGHTS: &str = "adapter_model.safetensors";
@@ -77,20 +78,18 @@ pub fn read_adapter(folder: &Path) -> Result<Adapter> {
 ///
 /// # Errors
 /// A tensor whose shape does not fit its values, or a failure of the disk.
-pub fn write_adapter(folder: &Path, adapter: &Adapter, base: &str) -> Result<()> {
+pub fn write_adapter(folder: &Path, adapter: &Adapter, base: &str, dtype: Dtype) -> Result<()> {
     fs::create_dir_all(folder).map_err(|error| Error::new(format!("{}: cannot be made: {error}", folder.display())))?;
-    let names: Vec<String> = adapter.tensors.iter().map(|tensor| format!("{PREFIX}{}", tensor.name)).collect();
-    let entries: Vec<SafetensorsEntry> = adapter
-        .tensors
-        .iter()
-        .zip(&names)
-        .map(|(tensor, name)| SafetensorsEntry {
-            name,
-            shape: &tensor.shape,
-            data: SafetensorsData::F32(&tensor.values),
-        })
-        .collect();
-    write_safetensors(&folder.join(WEIGHTS), &entries, &[("format", "pt")])?;
+    let parameter = |tensor: &AdapterTensor| Parameter {
+        name: format!("{PREFIX}{}", tensor.name),
+        shape: tensor.shape.clone(),
+        kind: ParameterKind::Linear,
+    };
+    let parameters: Vec<Parameter> = adapter.tensors.iter().map(parameter).collect();
+    let mut tensors = adapter.tensors.iter();
+    write_parameters(&folder.join(WEIGHTS), &parameters, dtype, |_| {
+        Ok(tensors.next().map_or(Vec::new(), |tensor| tensor.values.clone()))
+    })?;
     let has_head = adapter.tensors.iter().any(|tensor| tensor.name == VALUE_HEAD);
     let config = json!({
         "peft_type": "LORA",

@@ -22,11 +22,26 @@ pub fn save_checkpoint(
     config: &ModelConfig,
     parameters: &[Parameter],
     dtype: Dtype,
-    mut read: impl FnMut(&Parameter) -> Result<Vec<f32>>,
+    read: impl FnMut(&Parameter) -> Result<Vec<f32>>,
 ) -> Result<()> {
     config.check("config")?;
     fs::create_dir_all(folder).map_err(|error| Error::new(format!("{}: cannot be made: {error}", folder.display())))?;
-    let path = folder.join("model.safetensors");
+    write_parameters(&folder.join("model.safetensors"), parameters, dtype, read)?;
+    let path = folder.join("config.json");
+    write_atomically(&path, |output| {
+        let text = config.to_json_with_dtype(dtype.torch_name());
+        let fail = |error| Error::new(format!("{}: cannot be written: {error}", path.display()));
+        output.write_all(text.as_bytes()).map_err(fail)
+    })
+}
+
+/// Writes parameters one after another to a safetensors file, whole or not at all.
+pub(crate) fn write_parameters(
+    path: &Path,
+    parameters: &[Parameter],
+    dtype: Dtype,
+    mut read: impl FnMut(&Parameter) -> Result<Vec<f32>>,
+) -> Result<()> {
     let name = path.display().to_string();
     let elements = |parameter: &Parameter| parameter.shape.iter().product::<usize>();
     let planned: Vec<(&str, &str, &[usize], usize)> = parameters
@@ -35,7 +50,7 @@ pub fn save_checkpoint(
         .collect();
     // transformers asks for the framework that wrote the file.
     let header = header(&name, &planned, &[("format", "pt")])?;
-    write_atomically(&path, |output| {
+    write_atomically(path, |output| {
         let fail = |error| Error::new(format!("{name}: cannot be written: {error}"));
         output.write_all(&header).map_err(fail)?;
         for parameter in parameters {
@@ -47,11 +62,5 @@ pub fn save_checkpoint(
             output.write_all(&dtype.encode(&values)).map_err(fail)?;
         }
         Ok(())
-    })?;
-    let path = folder.join("config.json");
-    write_atomically(&path, |output| {
-        let text = config.to_json_with_dtype(dtype.torch_name());
-        let fail = |error| Error::new(format!("{}: cannot be written: {error}", path.display()));
-        output.write_all(text.as_bytes()).map_err(fail)
     })
 }

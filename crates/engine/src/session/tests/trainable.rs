@@ -80,3 +80,27 @@ fn a_snapshot_of_an_adapter_keeps_its_exact_values() {
     assert_eq!(snapshot.parameter(name).unwrap(), before);
     assert_ne!(adapted.parameter(name).unwrap(), before);
 }
+
+#[test]
+fn an_adapter_of_rank_one_is_decayed_as_any_other() {
+    for rank in [1, 2] {
+        let mut model = tiny(Precision::F32).trainable(Some(lora(rank)), true, 0).unwrap();
+        let names = ["model.layers.0.self_attn.q_proj.lora_A.weight", "score.weight"];
+        let before = names.map(|name| model.parameter(name).unwrap());
+        // Nothing but decay moves a weight when its gradient is zero.
+        model.forward_keep(&inputs(vec![sequence(1, 5)], false), false).unwrap();
+        model.backward(&TokenOutputs { logprobs: vec![vec![0.0; 5]], ..Default::default() }).unwrap();
+        let settings = AdamW { learning_rate: 0.5, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weight_decay: 1.0 };
+        model.step(Optimizer::AdamW(settings), 1.0).unwrap();
+        let halved: Vec<f32> = before[0].iter().map(|value| value * 0.5).collect();
+        assert_eq!(model.parameter(names[0]).unwrap(), halved, "rank {rank}");
+        assert_eq!(model.parameter(names[1]).unwrap(), before[1]);
+    }
+}
+
+#[test]
+fn a_module_that_is_named_twice_is_refused() {
+    let targets = ["q_proj", "v_proj", "q_proj"].map(String::from).to_vec();
+    let error = tiny(Precision::F32).trainable(Some(LoraConfig { targets, ..lora(2) }), false, 0).err().unwrap();
+    assert!(error.to_string().contains("'q_proj' twice"), "{error}");
+}

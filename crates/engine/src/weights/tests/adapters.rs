@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::Folder;
-use crate::weights::{Adapter, AdapterTensor, read_adapter, write_adapter};
+use crate::weights::{Adapter, AdapterTensor, Dtype, read_adapter, write_adapter};
 
 fn adapter() -> Adapter {
     let tensor = |name: &str, shape: [usize; 2]| AdapterTensor {
@@ -30,7 +30,7 @@ fn config(folder: &Folder) -> Value {
 #[test]
 fn a_written_adapter_reads_back_and_has_pefts_names() {
     let folder = Folder::new();
-    write_adapter(&folder.0, &adapter(), "base").unwrap();
+    write_adapter(&folder.0, &adapter(), "base", Dtype::F32).unwrap();
     assert_eq!(read_adapter(&folder.0).unwrap(), adapter());
     let file = crate::weights::SafetensorsFile::open(&folder.0.join("adapter_model.safetensors")).unwrap();
     assert!(file.has("base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"));
@@ -41,7 +41,7 @@ fn a_written_adapter_reads_back_and_has_pefts_names() {
 #[test]
 fn unsupported_adapter_options_are_refused_by_name() {
     let folder = Folder::new();
-    write_adapter(&folder.0, &adapter(), "base").unwrap();
+    write_adapter(&folder.0, &adapter(), "base", Dtype::F32).unwrap();
     let good = config(&folder);
     for (name, value) in [
         ("peft_type", json!("IA3")),
@@ -68,10 +68,23 @@ fn adapter_tensors_must_fit_the_rank_and_come_in_pairs() {
     let reading = |edit: &dyn Fn(&mut Adapter)| {
         let mut edited = adapter();
         edit(&mut edited);
-        write_adapter(&folder.0, &edited, "base").unwrap();
+        write_adapter(&folder.0, &edited, "base", Dtype::F32).unwrap();
         read_adapter(&folder.0).unwrap_err().to_string()
     };
     assert!(reading(&|a| a.rank = 3).contains("does not fit rank 3"));
     assert!(reading(&|a| drop(a.tensors.remove(0))).contains("down_proj.lora_A.weight' is missing"));
     assert!(reading(&|a| a.tensors[0].name = "model.norm.weight".into()).contains("is neither a lora_A"));
+}
+
+#[test]
+fn an_adapter_is_written_in_the_precision_that_is_asked_for() {
+    let folder = Folder::new();
+    let mut rounded = adapter();
+    for tensor in &mut rounded.tensors {
+        tensor.values.iter_mut().for_each(|value| *value *= 1.0 + 1.0 / 1024.0 / 1024.0);
+    }
+    write_adapter(&folder.0, &rounded, "base", Dtype::F32).unwrap();
+    assert_eq!(read_adapter(&folder.0).unwrap(), rounded);
+    write_adapter(&folder.0, &rounded, "base", Dtype::Bf16).unwrap();
+    assert_eq!(read_adapter(&folder.0).unwrap(), adapter());
 }
