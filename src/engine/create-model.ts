@@ -18,15 +18,16 @@ const MODULES = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj',
 
 /** A model of the contract over one of the addon. */
 export function createModel(native: NativeModel, tokenizer: Tokenizer, precision: Precision): Model {
+  const info = describe(native, precision)
   return {
-    info: describe(native, precision),
+    info,
     tokenizer,
     async forward(sequences, options = {}) {
       const inputs = flattenSequences(sequences, options)
       if (sequences.length === 0) return []
       return splitOutputs(await native.forward(inputs), inputs.lengths)
     },
-    sample: (request) => drawSamples(native, tokenizer, request),
+    sample: (request) => drawSamples(native, tokenizer, info.vocabularySize, request),
     async trainable(method, head) {
       return createTrainable(await native.trainable(describeMethod(method, head)), tokenizer, precision)
     },

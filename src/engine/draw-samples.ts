@@ -1,172 +1,141 @@
-import { z } from 'zod'
-import type { IncrementalDecoder, Tokenizer } from '../text/index.ts'
-import { EngineError } from './engine-error.ts'
+import type { Tokenizer } from '../text/index.ts'
 import type { Sample, SampleRequest } from './model.ts'
-import type { NativeModel, NativeSample } from './native-model.ts'
-
-const count = (maximum: number) => z.int().min(1).max(maximum)
-const share = z.number().min(0).max(1)
-const uint32 = z.int().min(0).max(0xffff_ffff)
-
-const request = z.object({
-  n: count(1_000_000).default(1),
-  maxTokens: count(1_000_000).default(256),
-  temperature: z.number().min(0).max(100).default(1),
-  topK: uint32.default(0),
-  topP: share.refine((p) => p > 0, 'must be above 0').default(1),
-  minP: share.default(0),
-  seed: z.int().min(0).default(0),
-  firstSample: uint32.default(0),
-  topLogprobs: z.int().min(0).max(1000).default(0),
-  stopTokens: z.array(uint32).readonly(),
-  stopStrings: z.array(z.string().min(1, 'must not be empty')).readonly().default([]),
-  logitBias: z.record(z.string(), z.number()).default({}),
-})
+import type { NativeModel, NativeSample, NativeToken } from './native-model.ts'
+import { type SampleSettings, sampleSettings } from './sample-settings.ts'
+import { createWatcher, firstStop } from './sample-watcher.ts'
+import { createTokenStream, type TokenStream } from './token-stream.ts'
 
 let requests = 0
 
+type TextReader = Pick<Tokenizer, 'decode' | 'decoder'>
+
+/** Reads the tokens of a model without a tokenizer. */
+const WORDLESS: TextReader = {
+  decode: () => '',
+  decoder: () => ({ push: () => '', pending: () => false, end: () => '' }),
+}
+
 /**
- * Draws samples of one prompt. Stop strings are looked for in the decoded text; the sample then ends at the token that
- * completed one. Errors: a setting out of its range, named.
+ * Draws samples of one prompt from a model of so many tokens. Stop strings are looked for in the decoded text; the sample then ends at
+ * the token that completed one. Errors: a setting out of its range, named; what `onToken` throws; the reason of a signal that was
+ * aborted beforehand.
  */
 export async function drawSamples(
   model: NativeModel,
   tokenizer: Tokenizer,
+  vocabulary: number,
   asked: SampleRequest,
 ): Promise<Sample[]> {
-  const parsed = request.safeParse({ ...asked, stopTokens: asked.stopTokens ?? tokenizer.stopTokenIds })
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues
-    throw new EngineError(`sample: ${issue?.path.join('.')}: ${issue?.message}`)
-  }
-  const settings = parsed.data
-  const prompt = Int32Array.from(asked.prompt)
+  const settings = sampleSettings(asked, tokenizer.stopTokenIds, vocabulary)
+  settings.signal?.throwIfAborted()
+  const reader = tokenizer.vocabularySize > 0 || settings.stopStrings.length > 0 ? tokenizer : WORDLESS
   const id = ++requests
-  const watch = settings.stopStrings.length > 0 || asked.onToken
-  const watchers = watch ? Array.from({ length: settings.n }, () => createWatcher(tokenizer, settings)) : []
-  const onToken = watch
-    ? ({ sample, token, logprob }: { sample: number; token: number; logprob: number }) => {
-        const watcher = watchers[sample]
-        if (!watcher || watcher.stopped()) return
-        const text = watcher.push(token)
-        asked.onToken?.({ sample, token, logprob, text })
-        if (watcher.stopped()) void model.abort(id, sample)
-      }
-    : undefined
-  const abort = () => void model.abort(id)
-  if (asked.signal?.aborted) asked.signal.throwIfAborted()
-  asked.signal?.addEventListener('abort', abort)
+  const end = (sample?: number) => void model.abort(id, sample).catch(() => {})
+  const streams = createStreams(reader, settings, end)
+  const abort = () => end()
+  settings.signal?.addEventListener('abort', abort)
   try {
-    const drawn = await model.sample(
-      {
-        id,
-        prompt,
-        count: settings.n,
-        firstSample: settings.firstSample,
-        maxTokens: settings.maxTokens,
-        temperature: settings.temperature,
-        topK: settings.topK,
-        topP: settings.topP,
-        minP: settings.minP,
-        seed: settings.seed,
-        stopTokens: Uint32Array.from(settings.stopTokens),
-        biasTokens: Uint32Array.from(Object.keys(settings.logitBias), Number),
-        biasValues: Float32Array.from(Object.values(settings.logitBias)),
-        topLogprobs: settings.topLogprobs,
-      },
-      onToken,
-    )
-    return drawn.map((sample) => finishSample(sample, prompt, tokenizer, settings))
+    const drawn = await model.sample(nativeRequest(id, settings), streams?.hear)
+    const kept = streams?.close(drawn) ?? drawn
+    return kept.map((sample) => finishSample(sample, reader, settings))
   } finally {
-    asked.signal?.removeEventListener('abort', abort)
+    settings.signal?.removeEventListener('abort', abort)
   }
 }
 
-type Settings = z.infer<typeof request>
-
-interface Watcher {
-  /** The text that a token adds and that cannot become part of a stop string. */
-  push(token: number): string
-  stopped(): boolean
-}
-
-function createWatcher(tokenizer: Tokenizer, settings: Settings): Watcher {
-  const decoder: IncrementalDecoder = tokenizer.decoder({ skipSpecial: true })
-  const stopTokens = new Set(settings.stopTokens)
-  let text = ''
-  let told = 0
-  let stopped = false
+function nativeRequest(id: number, settings: SampleSettings) {
+  const { prompt, n, firstSample, maxTokens, temperature, topK, topP, minP, seed, topLogprobs } = settings
   return {
-    push(token) {
-      if (!stopTokens.has(token)) text += decoder.push(token)
-      const cut = firstStop(text, settings.stopStrings)
-      stopped ||= cut !== undefined
-      const safe = cut ?? text.length - heldBack(text, settings.stopStrings)
-      const fresh = text.slice(told, Math.max(safe, told))
-      told = Math.max(safe, told)
-      return fresh
-    },
-    stopped: () => stopped,
+    id,
+    prompt,
+    count: n,
+    firstSample,
+    maxTokens,
+    temperature,
+    topK,
+    topP,
+    minP,
+    seed,
+    stopTokens: Uint32Array.from(settings.stopTokens),
+    biasTokens: settings.bias.tokens,
+    biasValues: settings.bias.values,
+    topLogprobs,
   }
 }
 
-/** Where the first stop string begins. */
-function firstStop(text: string, stops: readonly string[]): number | undefined {
-  const found = stops.map((stop) => text.indexOf(stop)).filter((at) => at >= 0)
-  return found.length > 0 ? Math.min(...found) : undefined
+interface Streams {
+  hear(token: NativeToken): void
+  /** Tells what the engine drew and has not said yet, and the ends of texts; cuts samples at their stop strings. Errors: what a
+   *  listener threw. */
+  close(drawn: readonly NativeSample[]): NativeSample[]
 }
 
-/** Length of the longest end of the text that begins a stop string. */
-function heldBack(text: string, stops: readonly string[]): number {
-  let held = 0
-  for (const stop of stops)
-    for (let length = Math.min(stop.length - 1, text.length); length > held; length--)
-      if (text.endsWith(stop.slice(0, length))) held = length
-  return held
+/** The streams of all samples of a request, where somebody listens or stop strings are looked for. */
+function createStreams(
+  reader: TextReader,
+  settings: SampleSettings,
+  end: (sample?: number) => void,
+): Streams | undefined {
+  if (!settings.onToken && settings.stopStrings.length === 0) return undefined
+  const streams = Array.from({ length: settings.n }, (_, sample) =>
+    createTokenStream(sample, createWatcher(reader, settings), settings.onToken),
+  )
+  let closed = false
+  let failed: { error: unknown } | undefined
+  const push = (stream: TokenStream, { sample, token, logprob }: NativeToken) => {
+    if (failed || stream.stopped()) return
+    try {
+      stream.push(token, logprob)
+      if (stream.stopped()) end(sample)
+    } catch (error) {
+      // Nobody catches what is thrown into the engine's callback.
+      failed = { error }
+      end()
+    }
+  }
+  return {
+    hear: (token) => {
+      const stream = streams[token.sample]
+      if (stream && !closed) push(stream, token)
+    },
+    close(drawn) {
+      // Callbacks and the promise reach the event loop by different ways; what comes late has then been told from here.
+      closed = true
+      return streams.map((stream, sample) => {
+        const { tokens, logprobs, ...rest } = drawn[sample] as NativeSample
+        for (let at = stream.heard(); at < tokens.length && !stream.stopped() && !failed; at++)
+          push(stream, { sample, token: tokens[at] as number, logprob: logprobs[at] as number })
+        if (failed) throw failed.error
+        stream.end()
+        const length = stream.heard()
+        return {
+          ...rest,
+          tokens: tokens.slice(0, length),
+          logprobs: logprobs.slice(0, length),
+          stopReason: stream.stopped() ? 'stop' : rest.stopReason,
+        }
+      })
+    },
+  }
 }
 
-function finishSample(
-  sample: NativeSample,
-  prompt: Int32Array,
-  tokenizer: Tokenizer,
-  settings: Settings,
-): Sample {
-  const { length, stopped } = cutAtStop(sample.tokens, tokenizer, settings)
-  const tokens = sample.tokens.slice(0, length)
-  const last = tokens.at(-1)
-  const ended = last !== undefined && settings.stopTokens.includes(last)
-  const whole = tokenizer.decode(ended ? tokens.subarray(0, -1) : tokens, { skipSpecial: true })
-  const { topLogprobs } = settings
-  const top = Array.from({ length: topLogprobs > 0 ? length : 0 }, (_, position) =>
-    Array.from(
-      sample.topTokens.slice(position * topLogprobs, (position + 1) * topLogprobs),
-      (token, rank) => ({
-        token,
-        logprob: sample.topValues[position * topLogprobs + rank] as number,
-      }),
-    ),
+function finishSample(sample: NativeSample, reader: TextReader, settings: SampleSettings): Sample {
+  const { topLogprobs, stopTokens, stopStrings } = settings
+  const { tokens, logprobs, topTokens, topValues, stopReason } = sample
+  const ended = stopTokens.includes(tokens.at(-1) ?? -1)
+  const whole = reader.decode(ended ? tokens.subarray(0, -1) : tokens, { skipSpecial: true })
+  const top = Array.from({ length: topLogprobs > 0 ? tokens.length : 0 }, (_, position) =>
+    Array.from(topTokens.slice(position * topLogprobs, (position + 1) * topLogprobs), (token, rank) => ({
+      token,
+      logprob: topValues[position * topLogprobs + rank] as number,
+    })),
   )
   return {
-    text: whole.slice(0, firstStop(whole, settings.stopStrings) ?? whole.length),
-    promptTokens: prompt,
+    text: whole.slice(0, firstStop(whole, stopStrings)),
+    promptTokens: settings.prompt,
     tokens,
-    logprobs: sample.logprobs.slice(0, length),
+    logprobs,
     ...(topLogprobs > 0 && { topLogprobs: top }),
-    stopReason: stopped ? 'stop' : sample.stopReason,
+    stopReason,
   }
-}
-
-/** Tokens up to the one that completed a stop string: how many more were drawn before the abort is chance. */
-function cutAtStop(
-  tokens: Int32Array,
-  tokenizer: Tokenizer,
-  settings: Settings,
-): { length: number; stopped: boolean } {
-  if (settings.stopStrings.length === 0) return { length: tokens.length, stopped: false }
-  const watcher = createWatcher(tokenizer, settings)
-  for (const [index, token] of tokens.entries()) {
-    watcher.push(token)
-    if (watcher.stopped()) return { length: index + 1, stopped: true }
-  }
-  return { length: tokens.length, stopped: false }
 }

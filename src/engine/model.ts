@@ -27,20 +27,20 @@ export interface ForwardOptions {
   entropy?: boolean
   /** Values of the scalar head; the model must have one. */
   values?: boolean
-  /** What logits are divided by, above 0. Default 1. */
+  /** What logits are divided by, at least 1e-6. Default 1. */
   temperature?: number
   /** Compute common beginnings of causal sequences once. Default true; the results are the same. */
   sharePrefixes?: boolean
 }
 
 export interface SampleRequest {
-  /** Token ids, at least one. */
+  /** Token ids below the vocabulary's size, at least one. */
   prompt: Int32Array | readonly number[]
-  /** Samples to draw. Default 1. */
+  /** Samples to draw, at most 10,000. Default 1. */
   n?: number
   /** Most tokens of a sample. Default 256. */
   maxTokens?: number
-  /** 0 takes the most likely token. Default 1. */
+  /** 0 takes the most likely token; else 1e-6 to 100. Default 1. */
   temperature?: number
   /** Draw among this many most likely tokens; 0: all. Default 0. */
   topK?: number
@@ -56,17 +56,20 @@ export interface SampleRequest {
   stopTokens?: readonly number[]
   /** Texts that end a sample; its text ends before them. */
   stopStrings?: readonly string[]
-  /** Added to the logits of tokens before tempering; changes the draw, not the recorded log-probabilities. */
+  /** Added to the logits of tokens, by id, before tempering: -1e30 to 1e30. Changes the draw, not the recorded log-probabilities. */
   logitBias?: Readonly<Record<number, number>>
-  /** How many of the most likely tokens to report at each position. Default 0. */
+  /** How many of the most likely tokens to report at each position, at most 1000. Default 0. */
   topLogprobs?: number
-  /** Hears each token as it is drawn. */
+  /** Hears each token as it is drawn, all of them before `sample` resolves. The texts of a sample's tokens join to its `text`: a token
+   *  whose text a stop string or an unfinished character holds back is told with the next one. What it throws ends the request, which
+   *  rejects with it. */
   onToken?: (token: { sample: number; token: number; logprob: number; text: string }) => void
-  /** Ends the samples where they are: they come back with stopReason `aborted`. */
+  /** Ends the samples where they are: they come back with stopReason `aborted`. One aborted beforehand rejects with its reason. */
   signal?: AbortSignal
 }
 
 export interface Sample {
+  /** Without special tokens, the stop token and the stop string; empty where the model has no tokenizer. */
   text: string
   promptTokens: Int32Array
   /** The drawn tokens, a stop token included. */

@@ -268,7 +268,7 @@ describe('errors', () => {
       'without a value head',
     )
     await expect(model.sample({ prompt: [] })).rejects.toThrow('the prompt has no tokens')
-    await expect(model.sample({ prompt: [300] })).rejects.toThrow('prompt[0] is token 300')
+    await expect(model.sample({ prompt: [300] })).rejects.toThrow('prompt[0] is 300')
     await expect(model.sample({ prompt: [1], topP: 0 })).rejects.toThrow('topP')
     await expect(model.sample({ prompt: new Int32Array(600) })).rejects.toThrow('context of 512')
     await expect(model.trainable({ lora: { rank: 0 } })).rejects.toThrow('lora.rank is 0')

@@ -2,6 +2,8 @@
 export interface IncrementalDecoder {
   /** The text that this token completes; empty while a character is unfinished. */
   push(token: number): string
+  /** Whether an unfinished character is held back. */
+  pending(): boolean
   /** What was held back, an unfinished character as U+FFFD; the decoder is then as new. */
   end(): string
 }
@@ -19,6 +21,7 @@ const CONTEXT_TOKENS = 8
 export function incrementalDecoder(decode: (tokens: Int32Array) => string): IncrementalDecoder {
   let window: number[] = []
   let given = 0
+  let held = 0
   return {
     push(token) {
       window.push(token)
@@ -26,17 +29,19 @@ export function incrementalDecoder(decode: (tokens: Int32Array) => string): Incr
       const settled = text.length - unfinishedTail(text)
       const fresh = text.slice(given, settled)
       given = Math.max(given, settled)
+      held = text.length - given
       if (window.length > 2 * CONTEXT_TOKENS) {
-        const held = text.length - given
         window = window.slice(-CONTEXT_TOKENS)
         given = decode(Int32Array.from(window)).length - held
       }
       return fresh
     },
+    pending: () => held > 0,
     end() {
       const rest = decode(Int32Array.from(window)).slice(given)
       window = []
       given = 0
+      held = 0
       return rest
     },
   }
