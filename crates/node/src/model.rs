@@ -398,14 +398,22 @@ impl NativeModel {
         self.run(env, |model| Ok(model.version() as f64))
     }
 
-    /// How many of the examples (`counts` sequences each), from the first, one micro-batch holds.
+    /// How many of the examples (`counts` sequences each), from the first, one micro-batch holds. `recompute`: what the pass
+    /// will do; absent, the answer says what it must.
     #[napi(ts_return_type = "Promise<NativeFit>")]
-    pub fn fitting<'env>(&self, env: &'env Env, inputs: NativeInputs, counts: Uint32Array) -> Result<Object<'env>> {
+    pub fn fitting<'env>(
+        &self,
+        env: &'env Env,
+        inputs: NativeInputs,
+        counts: Uint32Array,
+        recompute: Option<bool>,
+    ) -> Result<Object<'env>> {
+        let share = inputs.share;
         let mut sequences = read_sequences(&inputs)?.into_iter();
         let examples: Vec<Vec<Sequence>> =
             counts.iter().map(|&count| sequences.by_ref().take(count as usize).collect()).collect();
         self.run(env, move |model| {
-            let (examples, recompute) = model.fitting(&examples);
+            let (examples, recompute) = model.fitting(&examples, share, recompute)?;
             Ok(NativeFit { examples: examples as u32, recompute })
         })
     }

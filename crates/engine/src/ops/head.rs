@@ -14,7 +14,7 @@ use crate::pool::{Parts, Pool};
 pub const CHUNK: usize = 512;
 
 /// Vocabulary columns of a pass of the backward product.
-const BACKWARD_COLUMNS: usize = 4 * CHUNK;
+pub const BACKWARD_COLUMNS: usize = 4 * CHUNK;
 
 /// Which logits are asked of each row, as offsets into `targets`: those of row `i` are `offsets[i]..offsets[i + 1]`.
 pub struct Queries<'a> {

@@ -50,8 +50,9 @@ pub trait AnyModel: Send {
     fn parameter_counts(&self) -> (usize, usize);
     fn parameter_names(&self) -> Vec<String>;
     fn version(&self) -> u64;
-    /// How many examples, from the first, fit the memory of one micro-batch: lengths of each example's sequences.
-    fn fitting(&self, examples: &[Vec<Sequence>]) -> (usize, bool);
+    /// How many examples (each of some sequences), from the first, fit the memory of one micro-batch, and whether to
+    /// recompute; `recompute` unset leaves that to the model.
+    fn fitting(&self, examples: &[Vec<Sequence>], share: bool, recompute: Option<bool>) -> Result<(usize, bool)>;
     fn forward(&mut self, inputs: &Inputs) -> Result<TokenOutputs>;
     /// Forward, keeping what `backward` needs.
     fn forward_keep(&mut self, inputs: &Inputs, recompute: bool) -> Result<TokenOutputs>;

@@ -185,8 +185,8 @@ impl<E: GemmElement> AnyModel for Model<E> {
         self.version.max(self.adapter_version)
     }
 
-    fn fitting(&self, examples: &[Vec<Sequence>]) -> (usize, bool) {
-        passes::fitting(self, examples)
+    fn fitting(&self, examples: &[Vec<Sequence>], share: bool, recompute: Option<bool>) -> Result<(usize, bool)> {
+        passes::fitting(self, examples, share, recompute)
     }
 
     fn forward(&mut self, inputs: &Inputs) -> Result<TokenOutputs> {

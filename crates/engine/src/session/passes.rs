@@ -6,7 +6,9 @@ use crate::error::{Error, Result};
 use crate::gemm::GemmElement;
 use crate::model::backward::Gradients;
 use crate::model::forward::Sizes;
+use crate::model::plan::{Item, plan};
 use crate::model::train::{Keep, Sequence, TokenOutputs, backward, check, check_gradients, forward};
+use crate::ops::head::BACKWARD_COLUMNS;
 
 fn check_inputs<E: GemmElement>(model: &Model<E>, inputs: &Inputs) -> Result<()> {
     let config = &model.weights.layout.config;
@@ -23,33 +25,55 @@ fn check_inputs<E: GemmElement>(model: &Model<E>, inputs: &Inputs) -> Result<()>
     Ok(())
 }
 
-/// Bytes that the backward pass keeps of a row, and with recomputation.
-fn row_bytes<E: GemmElement>(model: &Model<E>) -> (usize, usize) {
-    let (sizes, layers) = (Sizes::of(&model.weights), model.weights.layout.config.num_layers);
-    let raw = if model.weights.layout.config.qk_norm { 4 * sizes.qkv_width() } else { 0 };
-    let elements = sizes.qkv_width() + sizes.query_width() + 2 * sizes.intermediate;
-    let layer = 8 * sizes.hidden + 4 * sizes.heads.heads + raw + elements * size_of::<E>();
-    (layers * layer, layers * 4 * sizes.hidden + layer)
+/// Bytes of memory that one row of a micro-batch takes in training.
+struct RowBytes {
+    /// With every layer's activations kept.
+    kept: usize,
+    /// With only the layers' inputs kept.
+    recomputed: usize,
 }
 
-pub fn fitting<E: GemmElement>(model: &Model<E>, examples: &[Vec<Sequence>]) -> (usize, bool) {
-    let (kept, recomputed) = row_bytes(model);
-    let rows_of = |count: usize| -> usize {
-        let items: Vec<_> = examples[..count].iter().flatten().collect();
-        let items: Vec<_> = items.iter().map(|s| crate::model::plan::Item { tokens: &s.input, mask: s.mask }).collect();
-        crate::model::plan::plan(&items, true).tokens.len()
-    };
-    let budget = model.options.activation_bytes;
-    if rows_of(1) * kept > budget {
-        return (1, recomputed < kept);
+fn row_bytes<E: GemmElement>(model: &Model<E>) -> RowBytes {
+    let (sizes, config) = (Sizes::of(&model.weights), &model.weights.layout.config);
+    let Sizes { hidden, intermediate, .. } = sizes;
+    let (queries, keys, qkv) = (sizes.query_width(), sizes.key_width(), sizes.qkv_width());
+    let raw = if config.qk_norm { 4 * qkv } else { 0 };
+    let layer = 8 * hidden + 4 * sizes.heads.heads + raw + (qkv + queries + 2 * intermediate) * size_of::<E>();
+    // What the passes work with besides, one layer at a time: gradients in f32, and operands packed for products.
+    let gradients = 2 * hidden + 3 * intermediate + 2 * queries + qkv + 4 * keys;
+    let operands = 3 * hidden + 5 * intermediate + 2 * BACKWARD_COLUMNS.min(config.vocab_size);
+    let work = 4 * gradients + operands * size_of::<E>();
+    let layers = config.num_layers;
+    RowBytes { kept: layers * layer + work, recomputed: layers * 4 * hidden + layer + work }
+}
+
+/// How many examples, from the first, fit the memory of one micro-batch, at least one; and whether to recompute. `share`: as
+/// in the pass that follows. Where `recompute` is unset it is decided here: when the first example does not fit without.
+pub fn fitting<E: GemmElement>(
+    model: &Model<E>,
+    examples: &[Vec<Sequence>],
+    share: bool,
+    recompute: Option<bool>,
+) -> Result<(usize, bool)> {
+    let config = &model.weights.layout.config;
+    for example in examples {
+        check(example, config.vocab_size, config.max_position)?;
     }
+    let rows_of = |count: usize| -> usize {
+        let items = examples[..count].iter().flatten().map(|s| Item { tokens: &s.input, mask: s.mask });
+        plan(&items.collect::<Vec<_>>(), share).tokens.len()
+    };
+    let (bytes, budget) = (row_bytes(model), model.options.activation_bytes);
+    let crowded = |examples: &[Vec<Sequence>]| !examples.is_empty() && rows_of(1) * bytes.kept > budget;
+    let recompute = recompute.unwrap_or_else(|| bytes.recomputed < bytes.kept && crowded(examples));
+    let row = if recompute { bytes.recomputed } else { bytes.kept };
     // Rows grow with the number of examples, so the largest number that fits is found by halving.
-    let (mut low, mut high) = (1, examples.len());
+    let (mut low, mut high) = (examples.len().min(1), examples.len());
     while low < high {
         let middle = (low + high).div_ceil(2);
-        if rows_of(middle) * kept <= budget { low = middle } else { high = middle - 1 }
+        if rows_of(middle) * row <= budget { low = middle } else { high = middle - 1 }
     }
-    (low, false)
+    Ok((low, recompute))
 }
 
 pub fn score<E: GemmElement>(model: &mut Model<E>, inputs: &Inputs) -> Result<TokenOutputs> {

@@ -18,3 +18,42 @@ fn gradients_that_the_model_has_no_output_for_are_refused_and_add_nothing() {
         }
     }
 }
+
+/// Examples that share all but their last token.
+fn alike(count: usize) -> Vec<Vec<Sequence>> {
+    let mut sequences = vec![sequence(1, 60); count];
+    for (index, sequence) in sequences.iter_mut().enumerate() {
+        sequence.input[59] = index as u32;
+    }
+    sequences.into_iter().map(|sequence| vec![sequence]).collect()
+}
+
+#[test]
+fn a_micro_batch_is_sized_by_the_rows_that_its_pass_will_have() {
+    let options = LoadOptions { precision: Precision::F32, threads: 1, kv_bytes: 1 << 20, activation_bytes: 1 << 20 };
+    let model = tiny_with(options);
+    let examples = alike(40);
+    let (shared, _) = model.fitting(&examples, true, None).unwrap();
+    let (apart, _) = model.fitting(&examples, false, None).unwrap();
+    assert_eq!(shared, 40);
+    assert!((1..20).contains(&apart), "{apart}");
+    let (recomputed, asked) = model.fitting(&examples, false, Some(true)).unwrap();
+    assert!(asked && recomputed > apart, "{recomputed} against {apart}");
+}
+
+#[test]
+fn an_example_that_does_not_fit_is_recomputed_unless_that_is_refused() {
+    let options = LoadOptions { precision: Precision::F32, threads: 1, kv_bytes: 1 << 20, activation_bytes: 1000 };
+    let model = tiny_with(options);
+    assert_eq!(model.fitting(&alike(3), true, None).unwrap(), (1, true));
+    assert_eq!(model.fitting(&alike(3), true, Some(false)).unwrap(), (1, false));
+    assert_eq!(model.fitting(&[], true, None).unwrap(), (0, false));
+}
+
+#[test]
+fn an_empty_sequence_is_an_error_where_batches_are_sized() {
+    let empty = Sequence { input: Vec::new(), target: Vec::new(), mask: Mask::Causal };
+    let examples = [vec![sequence(1, 5)], vec![empty.clone(), empty]];
+    let error = tiny(Precision::F32).fitting(&examples, true, None).unwrap_err().to_string();
+    assert!(error.contains("has 0 input"), "{error}");
+}
