@@ -1,5 +1,7 @@
 //! The gradient of attention, with the softmax's weights recomputed from their logarithmic sums (Dao et al., 2022).
 
+use std::ops::Range;
+
 use crate::gemm::{GemmElement, Output, Panels, Rows, gemm, gemm_packed, pack_columns, pack_rows};
 use crate::isa::by_isa;
 use crate::ops::attention::{Heads, Span};
@@ -41,37 +43,58 @@ struct PathGradient {
     values: Vec<f32>,
 }
 
+/// Cuts spans, whose paths have these lengths, into runs whose paths together are no longer than the batch or than one of
+/// the longest for each thread: the memory of path gradients is then bounded, however many spans share a beginning.
+fn groups(lengths: &[usize], rows: usize, threads: usize) -> Vec<Range<usize>> {
+    let bound = rows.max(threads * lengths.iter().copied().max().unwrap_or(0));
+    let mut groups = Vec::new();
+    let (mut start, mut total) = (0, 0);
+    for (index, length) in lengths.iter().enumerate() {
+        if total + length > bound && index > start {
+            groups.push(start..index);
+            (start, total) = (index, 0);
+        }
+        total += length;
+    }
+    if start < lengths.len() {
+        groups.push(start..lengths.len());
+    }
+    groups
+}
+
 impl<E: GemmElement> AttentionBackward<'_, E> {
     /// From the gradient of the output, [rows, heads * head_dim], those of queries (same shape), keys and values
     /// ([rows, kv_heads * head_dim]), before RoPE is undone. `d_keys` and `d_values` are added to.
     pub fn run(&self, pool: &Pool, d_out: &[f32], d_queries: &mut [f32], d_keys: &mut [f32], d_values: &mut [f32]) {
         let Heads { kv_heads, dim, .. } = self.heads;
-        let tasks = self.spans.len() * kv_heads;
-        let d_queries = Parts::new(d_queries);
-        let mut paths: Vec<Option<PathGradient>> = (0..tasks).map(|_| None).collect();
-        let slots = Parts::new(&mut paths);
-        pool.run(tasks, &|task| {
-            let gradient = self.path(task / kv_heads, task % kv_heads, d_out, d_queries);
-            // SAFETY: each task has its own slot.
-            unsafe { slots.get(task, 1)[0] = Some(gradient) };
-        });
         let width = kv_heads * dim;
-        let (d_keys, d_values) = (Parts::new(d_keys), Parts::new(d_values));
-        // A key that several spans see gets their gradients in the order of the spans.
-        pool.run(kv_heads, &|head| {
-            for (span, rows) in self.path_rows.iter().enumerate() {
-                let Some(path) = &paths[span * kv_heads + head] else { continue };
-                for (position, row) in rows.iter().enumerate() {
-                    let offset = *row as usize * width + head * dim;
-                    let range = position * dim..(position + 1) * dim;
-                    // SAFETY: each task has its own head of every row.
-                    unsafe {
-                        add_scaled(d_keys.get(offset, dim), &path.keys[range.clone()], 1.0);
-                        add_scaled(d_values.get(offset, dim), &path.values[range], 1.0);
+        let d_queries = Parts::new(d_queries);
+        let lengths: Vec<usize> = self.path_rows.iter().map(Vec::len).collect();
+        for group in groups(&lengths, d_keys.len() / width, pool.threads()) {
+            let mut paths: Vec<Option<PathGradient>> = (0..group.len() * kv_heads).map(|_| None).collect();
+            let slots = Parts::new(&mut paths);
+            pool.run(group.len() * kv_heads, &|task| {
+                let gradient = self.path(group.start + task / kv_heads, task % kv_heads, d_out, d_queries);
+                // SAFETY: each task has its own slot.
+                unsafe { slots.get(task, 1)[0] = Some(gradient) };
+            });
+            let (d_keys, d_values) = (Parts::new(d_keys), Parts::new(d_values));
+            // A key that several spans see gets their gradients in the order of the spans.
+            pool.run(kv_heads, &|head| {
+                for (index, rows) in self.path_rows[group.clone()].iter().enumerate() {
+                    let Some(path) = &paths[index * kv_heads + head] else { continue };
+                    for (position, row) in rows.iter().enumerate() {
+                        let offset = *row as usize * width + head * dim;
+                        let range = position * dim..(position + 1) * dim;
+                        // SAFETY: each task has its own head of every row.
+                        unsafe {
+                            add_scaled(d_keys.get(offset, dim), &path.keys[range.clone()], 1.0);
+                            add_scaled(d_values.get(offset, dim), &path.values[range], 1.0);
+                        }
                     }
                 }
-            }
-        });
+            });
+        }
     }
 
     fn path(&self, span_index: usize, kv_head: usize, d_out: &[f32], d_queries: Parts<f32>) -> PathGradient {
@@ -155,5 +178,24 @@ impl<E: GemmElement> AttentionBackward<'_, E> {
             }
         }
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_take_every_span_once_and_bound_their_paths() {
+        // A trunk of 1000 rows and 64 branches of 10 on it: 65 spans, 1640 rows.
+        let mut lengths = vec![1000];
+        lengths.extend([1010; 64]);
+        let groups = groups(&lengths, 1640, 2);
+        assert_eq!(groups.iter().cloned().flatten().collect::<Vec<_>>(), (0..65).collect::<Vec<_>>());
+        for group in &groups {
+            assert!(lengths[group.clone()].iter().sum::<usize>() <= 2020, "{group:?}");
+        }
+        assert_eq!(super::groups(&[5, 5, 5], 15, 1), [0..3]);
+        assert!(super::groups(&[], 0, 2).is_empty());
     }
 }
