@@ -82,9 +82,9 @@ export interface Sample {
 }
 
 export interface LoraConfig {
-  /** Rank of the update, at least 1. */
+  /** Rank of the update, 1 to the model's hidden size. */
   rank: number
-  /** The update is multiplied by alpha / rank. Default: the rank. */
+  /** The update is multiplied by alpha / rank; above 0. Default: the rank. */
   alpha?: number
   /** Last parts of module names. Default: all seven of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj. */
   targetModules?: readonly string[]
@@ -95,7 +95,7 @@ export interface LoraConfig {
 export type TrainingMethod = { full: true } | { lora: LoraConfig }
 
 interface ClippedStep {
-  /** Above 0. */
+  /** From 0, at which a step updates the optimiser's state and no weight: a control. */
   learningRate: number
   /** Gradients are scaled down to this norm; 0: never. Default 1. */
   maxGradientNorm?: number
@@ -103,20 +103,21 @@ interface ClippedStep {
 
 export interface AdamWStep extends ClippedStep {
   kind?: 'adamw'
-  /** Default 0.9. */
+  /** From 0 to below 1. Default 0.9. */
   beta1?: number
-  /** Default 0.999. */
+  /** From 0 to below 1. Default 0.999. */
   beta2?: number
-  /** Default 1e-8. */
+  /** Above 0. Default 1e-8. */
   epsilon?: number
-  /** Of matrices only. Default 0. */
+  /** Of matrices only, times the learning rate, from 0. Default 0. */
   weightDecay?: number
 }
 
 export interface MuonStep extends ClippedStep {
   kind: 'muon'
-  /** Default 0.95. */
+  /** From 0 to below 1. Default 0.95. */
   momentum?: number
+  /** Times the learning rate, from 0. Default 0. */
   weightDecay?: number
   /** AdamW's settings for embeddings, head, norms and biases. */
   adamw: Omit<AdamWStep, 'kind' | 'maxGradientNorm'>
