@@ -1,10 +1,10 @@
-import { readdir } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Configuration, compareConfigurations, readConfiguration } from './configuration.ts'
 import { hardware, versions } from './machine.ts'
 import type { RunOptions } from './run.ts'
 import { RunError, writing } from './run-error.ts'
-import { writeDurably } from './sync.ts'
+import { namesIn, writeDurably } from './sync.ts'
 
 /** Reads the configuration of a run that goes on, or writes that of one that begins. */
 export async function beginRun(
@@ -13,6 +13,7 @@ export async function beginRun(
   onWarning: (text: string) => void,
 ): Promise<Configuration> {
   const path = join(directory, 'config.json')
+  for (const folder of [directory, join(directory, 'results')]) await removeUnfinished(folder)
   const now: Configuration = {
     format: 1,
     name,
@@ -39,6 +40,12 @@ export async function beginRun(
   if (resume) onWarning(`there is no run in ${directory} yet; one begins`)
   await writing('config.json', 'Nothing was begun', () => writeConfiguration(directory, now))
   return now
+}
+
+/** What a killed process was writing. A lock in the making is another process's. */
+async function removeUnfinished(folder: string): Promise<void> {
+  for (const name of await namesIn(folder))
+    if (name.endsWith('.tmp') && !name.startsWith('lock.')) await rm(join(folder, name), { force: true })
 }
 
 export async function writeConfiguration(directory: string, configuration: Configuration): Promise<void> {
