@@ -1,10 +1,14 @@
 import { saveTokenizerFolder, type Tokenizer } from '../text/index.ts'
+import { checkNames, checkText } from './check-arguments.ts'
+import { checkOptions, checkSequences } from './check-sequences.ts'
 import { drawSamples } from './draw-samples.ts'
+import { EngineError } from './engine-error.ts'
 import { flattenSequences, splitOutputs } from './flatten.ts'
 import { forwardBackward } from './forward-backward.ts'
 import type { Model, ModelInfo, Precision, TrainableModel } from './model.ts'
 import type { NativeModel } from './native-model.ts'
 import { optimizerSettings } from './optimizer-settings.ts'
+import { shown } from './shown.ts'
 import { nativeMethod } from './training-method.ts'
 
 /** A model of the contract over one of the addon. */
@@ -14,8 +18,10 @@ export function createModel(native: NativeModel, tokenizer: Tokenizer, precision
     info,
     tokenizer,
     async forward(sequences, options = {}) {
-      const inputs = flattenSequences(sequences, options)
+      checkOptions('forward', options)
+      checkSequences(sequences, info)
       if (sequences.length === 0) return []
+      const inputs = flattenSequences(sequences, options)
       return splitOutputs(await native.forward(inputs), inputs.lengths)
     },
     sample: (request) => drawSamples(native, tokenizer, info.vocabularySize, request),
@@ -26,12 +32,20 @@ export function createModel(native: NativeModel, tokenizer: Tokenizer, precision
         precision,
       )
     },
-    parameter: (name) => native.parameter(name),
+    async parameter(name) {
+      checkText('parameter: the name', name)
+      return native.parameter(name)
+    },
     parameterNames: () => native.parameterNames(),
     version: () => native.version(),
     async saveWeights(directory, options = {}) {
-      await native.saveWeights(directory, options.dtype === 'bf16')
-      await saveTokenizerFolder(tokenizer, directory)
+      checkText('saveWeights: the directory', directory)
+      checkNames('saveWeights: the options', options, ['dtype'])
+      const { dtype = 'f32' } = options
+      if (dtype !== 'f32' && dtype !== 'bf16')
+        throw new EngineError(`saveWeights: dtype is ${shown(dtype)}; it must be 'f32' or 'bf16'`)
+      await native.saveWeights(directory, dtype === 'bf16')
+      if (tokenizer.vocabularySize > 0) await saveTokenizerFolder(tokenizer, directory)
     },
   }
 }
@@ -44,18 +58,34 @@ function createTrainable(native: NativeModel, tokenizer: Tokenizer, precision: P
     last = next.catch(() => {})
     return next
   }
+  const model = createModel(native, tokenizer, precision)
+  // What is wrong with arguments is told at once, whatever runs before.
+  const inDirectory = (method: 'saveState' | 'loadState' | 'loadAdapter') => async (directory: string) => {
+    checkText(`${method}: the directory`, directory)
+    await alone(() => native[method](directory))
+  }
   return {
-    ...createModel(native, tokenizer, precision),
+    ...model,
     forwardBackward: (examples, loss, options = {}) =>
-      alone(() => forwardBackward(native, examples, loss, options)),
-    gradient: (name) => alone(() => native.gradient(name)),
-    setParameter: (name, values) => alone(() => native.setParameter(name, values)),
-    optimStep: (step) => alone(async () => ({ gradientNorm: await native.step(optimizerSettings(step)) })),
+      alone(() => forwardBackward(native, model.info, examples, loss, options)),
+    async gradient(name) {
+      checkText('gradient: the name', name)
+      return alone(() => native.gradient(name))
+    },
+    async setParameter(name, values) {
+      checkText('setParameter: the name', name)
+      checkValues(name, values)
+      await alone(() => native.setParameter(name, values))
+    },
+    async optimStep(step) {
+      const settings = optimizerSettings(step)
+      return { gradientNorm: await alone(() => native.step(settings)) }
+    },
     zeroGradients: () => alone(() => native.discard(true)),
     snapshot: () => alone(async () => createModel(await native.snapshot(), tokenizer, precision)),
-    saveState: (directory) => alone(() => native.saveState(directory)),
-    loadState: (directory) => alone(() => native.loadState(directory)),
-    loadAdapter: (directory) => alone(() => native.loadAdapter(directory)),
+    saveState: inDirectory('saveState'),
+    loadState: inDirectory('loadState'),
+    loadAdapter: inDirectory('loadAdapter'),
   }
 }
 
@@ -73,4 +103,14 @@ function describe(native: NativeModel, precision: Precision): ModelInfo {
     ...(native.digest !== undefined && { digest: native.digest }),
     config,
   }
+}
+
+function checkValues(name: string, values: unknown): void {
+  if (!(values instanceof Float32Array))
+    throw new EngineError(
+      `setParameter: the values of ${name} are ${shown(values)}; they must be a Float32Array`,
+    )
+  const bad = values.findIndex((value) => !Number.isFinite(value))
+  if (bad >= 0)
+    throw new EngineError(`setParameter: value ${bad} of ${name} is ${values[bad]}; it must be finite`)
 }

@@ -2,21 +2,14 @@ import type { Sequence, TokenOutputs } from './contract.ts'
 import { EngineError } from './engine-error.ts'
 import type { ForwardOptions } from './model.ts'
 import type { NativeInputs, NativeOutputs } from './native-model.ts'
+import { shown } from './shown.ts'
 
-/** Sequences one after another, as the addon takes them. Errors: input and target of different lengths. */
+/** Sequences that `checkSequences` found right, one after another, as the addon takes them. */
 export function flattenSequences(sequences: readonly Sequence[], options: ForwardOptions): NativeInputs {
-  const lengths = Uint32Array.from(sequences, (sequence, index) => {
-    const { input, target } = sequence
-    if (input.length !== target.length)
-      throw new EngineError(
-        `sequence ${index} has ${input.length} input and ${target.length} target tokens; they must be as many`,
-      )
-    return input.length
-  })
   return {
     tokens: concatenate(sequences.map((sequence) => sequence.input)),
     targets: concatenate(sequences.map((sequence) => sequence.target)),
-    lengths,
+    lengths: Uint32Array.from(sequences, ({ input }) => input.length),
     masks: Int32Array.from(sequences, maskOf),
     temperature: options.temperature ?? 1,
     entropy: options.entropy ?? false,
@@ -25,13 +18,10 @@ export function flattenSequences(sequences: readonly Sequence[], options: Forwar
   }
 }
 
-function maskOf(sequence: Sequence): number {
-  const attention = sequence.attention ?? 'causal'
+function maskOf({ input, attention = 'causal' }: Sequence): number {
   if (attention === 'causal') return -1
   if (attention === 'bidirectional') return -2
-  if (!Number.isInteger(attention.prefix) || attention.prefix < 0)
-    throw new EngineError(`attention.prefix is ${attention.prefix}; it must be an integer from 0`)
-  return attention.prefix
+  return Math.min(attention.prefix, input.length)
 }
 
 function concatenate(arrays: readonly Int32Array[]): Int32Array {
@@ -67,14 +57,18 @@ export function flattenGradients(gradients: readonly TokenOutputs[], lengths: Ui
     for (const [index, length] of lengths.entries()) {
       const part = gradients[index]?.[kind]
       if (part) {
+        if (!ArrayBuffer.isView(part) && !Array.isArray(part))
+          throw new EngineError(
+            `the loss gave ${shown(part)} as the gradients of ${kind} of sequence ${index}; they must be a Float32Array`,
+          )
         if (part.length !== length)
           throw new EngineError(
             `the loss gave ${part.length} gradients of ${kind} for sequence ${index} of ${length} tokens`,
           )
-        const bad = part.findIndex((value) => !Number.isFinite(value))
+        const bad = part.findIndex((value) => !Number.isFinite(Math.fround(value)))
         if (bad >= 0)
           throw new EngineError(
-            `the loss gave ${part[bad]} as the gradient of ${kind}[${bad}] of sequence ${index}; no gradient was added`,
+            `the loss gave ${part[bad]} as the gradient of ${kind}[${bad}] of sequence ${index}; the batch's gradients were cleared`,
           )
         flat.set(part, at)
       }
@@ -82,7 +76,7 @@ export function flattenGradients(gradients: readonly TokenOutputs[], lengths: Ui
     }
     return flat
   }
-  const some = (kind: 'entropy' | 'values') => gradients.some((gradient) => gradient[kind])
+  const some = (kind: 'entropy' | 'values') => gradients.some((gradient) => gradient?.[kind])
   return {
     logprobs: gather('logprobs'),
     ...(some('entropy') && { entropy: gather('entropy') }),

@@ -77,7 +77,11 @@ export interface NativeModel {
   readonly digest?: string
   parameterNames(): Promise<string[]>
   version(): Promise<number>
-  fitting(inputs: NativeInputs, counts: Uint32Array): Promise<{ examples: number; recompute: boolean }>
+  fitting(
+    inputs: NativeInputs,
+    counts: Uint32Array,
+    recompute?: boolean,
+  ): Promise<{ examples: number; recompute: boolean }>
   forward(inputs: NativeInputs): Promise<NativeOutputs>
   forwardKeep(inputs: NativeInputs, recompute: boolean): Promise<NativeOutputs>
   backward(gradients: NativeOutputs, lengths: Uint32Array): Promise<void>
