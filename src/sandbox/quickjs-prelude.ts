@@ -1,14 +1,14 @@
 /**
  * Evaluated in every QuickJS context before anything else. It keeps its own references to the builtins, so nothing
- * that runs later can change what it does. `host` is replaced by the functions that the host offers. Parsing it is
- * most of what a short run costs, so a plain program gets the first part only.
+ * that runs later can change what it does. `host` is the functions that the host offers. A plain program gets the
+ * first part only.
  *
  * Values cross between the judge's context and the solution's as a graph of nodes in JSON, like rpc.py's: data as
  * data, functions and instances by reference. An array or object that the callee changes is changed for the caller.
  */
 const common = String.raw`(function (host, globals) {
 'use strict';
-const { stringify, parse } = JSON, { isArray, from: toArray } = Array, { ownKeys, apply, construct } = Reflect;
+const { stringify, parse } = JSON, { isArray, from: toArray } = Array, { ownKeys, apply, construct } = Reflect, { imul } = Math;
 const { getPrototypeOf, getOwnPropertyDescriptor, defineProperty, is, keys: enumerable } = Object;
 const uncurry = (f) => (self, ...rest) => apply(f, self, rest);
 const $ = {}; // builtin methods, safe from later patches
@@ -62,6 +62,26 @@ function runTimer() {
   next.f(...next.rest);
   return true;
 }
+
+// --- the workspace and the input ---
+globals.sandbox = {
+  readFile: (path) => host.readFile(String_(path)), writeFile: (path, text) => host.writeFile(String_(path), String_(text)),
+  listFiles: () => parse(host.listFiles()), stdin: '', args: [],
+};
+globals.module = { exports: {} };
+globals.exports = globals.module.exports;
+function setInput(stdin, args) { globals.sandbox.stdin = stdin; globals.sandbox.args = parse(args); }
+
+// --- the same random numbers in every run: two of mulberry32's make one of 53 bits ---
+let seed = 0;
+function word() {
+  seed = (seed + 0x6d2b79f5) | 0;
+  let t = imul(seed ^ (seed >>> 15), 1 | seed);
+  t = (t + imul(t ^ (t >>> 7), 61 | t)) ^ t;
+  return (t ^ (t >>> 14)) >>> 0;
+}
+Math.random = () => ((word() >>> 5) * 67108864 + (word() >>> 6)) / 9007199254740992;
+
 function describe(error) {
   if (error instanceof Error_) return [String_(error.name), String_(error.message), String_(error.stack || '')];
   return ['', show(error, 0, new Set_()), ''];
@@ -135,8 +155,8 @@ function remote(kind, id, name) {
   const call = (operation, ...rest) => ask(operation, id, rest);
   if (kind === 'function') {
     made = new Proxy_(function () {}, {
-      apply: (_, self, list) => call('apply', self === globals || self === undefined ? null : self, list),
-      construct: (_, list) => call('construct', list),
+      apply: (_, self, list) => call('apply', self === globals || self === undefined ? null : self, ...list),
+      construct: (_, list) => call('construct', ...list),
       get: (target, key) => typeof key === 'symbol' ? target[key] : call('get', key),
       set: (_, key, value) => { call('set', key, value); return true; },
     });
@@ -212,9 +232,9 @@ function containersOf(graph, roots) {
   return found;
 }
 function ask(operation, id, list) {
-  const roots = [list], graph = encode(roots);
+  const graph = encode(list);
   watchPromises(list, 0);
-  const ours = containersOf(graph, roots);
+  const ours = containersOf(graph, list);
   const answer = parse(host.ask(stringify({ operation, id, graph })));
   if (answer.thrown) { const error = decode(answer.thrown).values[0]; host.foreign(); throw error; }
   const seeded = new Map_();
@@ -222,8 +242,8 @@ function ask(operation, id, list) {
   return decode(answer.graph, seeded).values[0];
 }
 const operations = {
-  apply: (target, [self, list]) => apply(target, self === null ? undefined : self, list),
-  construct: (target, [list]) => construct(target, list),
+  apply: (target, [self, ...list]) => apply(target, self === null ? undefined : self, list),
+  construct: (target, list) => construct(target, list),
   get: (target, [key]) => { const v = target[key]; return typeof v === 'function' ? bound(target, v) : v; },
   set: (target, [key, value]) => { target[key] = value; },
   has: (target, [key]) => key in target,
@@ -242,7 +262,7 @@ let pending;
 function serve(text) {
   const { operation, id, graph } = parse(text);
   try {
-    const { values: [list], built } = decode(graph);
+    const { values: list, built } = decode(graph);
     const result = operation === 'entry' ? entry(list[0]) : operations[operation]($.Mapget(offered, id), list);
     watchPromises(result, 0);
     pending = { result, built };
@@ -330,11 +350,11 @@ function bindEntry(name) {
 
 /** For a program by itself. */
 export const programPrelude = `${common}
-return { runTimer, describe };
+return { runTimer, setInput, describe };
 })`
 
 /** For the two sides of a test run. */
 export const testPrelude = `${common}
 ${crossing}
-return { runTimer, serve, answer, ask, replaced, installAssert, bindEntry, describe };
+return { runTimer, setInput, serve, answer, ask, replaced, installAssert, bindEntry, describe };
 })`

@@ -1,7 +1,7 @@
 import { stripTypeScriptTypes } from 'node:module'
-import type { QuickJSContext, QuickJSHandle, QuickJSRuntime, QuickJSWASMModule } from 'quickjs-emscripten'
+import type { QuickJSContext, QuickJSHandle, QuickJSWASMModule } from 'quickjs-emscripten'
+import { createHost, installHost } from './quickjs-host.ts'
 import { programPrelude, testPrelude } from './quickjs-prelude.ts'
-import { pathProblem } from './requests.ts'
 import type { Language } from './types.ts'
 
 const stackBytes = 512 * 1024
@@ -13,9 +13,8 @@ export interface Thrown {
   stack: string
 }
 
-/** One QuickJS context in a runtime of its own, with the prelude's functions and what the program wrote. */
+/** A QuickJS context in a runtime of its own, with the prelude's functions and what the program wrote. */
 export interface Engine {
-  context: QuickJSContext
   output: { stdout: string; stderr: string; overflowed: boolean }
   /** Calls a function of the prelude; the result as a string, or the error. */
   call(name: string, ...args: string[]): { value: string } | { error: Thrown }
@@ -23,12 +22,10 @@ export interface Engine {
   evaluate(source: string, filename: string): Thrown | undefined
   /** Runs jobs and timers until none is left; the first error that one of them threw. */
   settle(): Thrown | undefined
-  dispose(): void
 }
 
+/** What a run brings. */
 export interface EngineOptions {
-  /** A plain program, or one side of a test run. */
-  role: 'program' | 'test'
   memoryBytes: number
   outputBytes: number
   /** Whether output over the cap stops the program or is dropped. */
@@ -46,49 +43,31 @@ export interface EngineOptions {
   foreign(): void
 }
 
-/** A fresh engine. Nothing of the host is reachable from it but the functions listed here. */
-export function createEngine(module: QuickJSWASMModule, options: EngineOptions): Engine {
+/**
+ * A fresh engine, for a plain program or one side of a test run. Nothing of the host is reachable from it but the
+ * functions of quickjs-host.ts. `begin` starts a run in it; it is made for one run, unless its memory is put back.
+ */
+export function createEngine(module: QuickJSWASMModule, role: 'program' | 'test') {
+  const host = createHost()
   const runtime = module.newRuntime()
-  runtime.setMemoryLimit(options.memoryBytes)
   runtime.setMaxStackSize(stackBytes)
-  const output = { stdout: '', stderr: '', overflowed: false }
-  runtime.setInterruptHandler(
-    () => performance.now() > options.deadline || (options.stopOnOverflow && output.overflowed),
-  )
-  runtime.setModuleLoader(
-    (name) => options.files.get(name) ?? { error: new Error(`the workspace has no module ${name}`) },
-    (base, requested) => resolveModule(base, requested, options.files),
-  )
+  runtime.setInterruptHandler(host.isOver)
+  runtime.setModuleLoader(host.loadModule, host.resolveModule)
   const context = runtime.newContext()
-  const host = context.newObject()
-  const offer = (name: string, body: (...handles: QuickJSHandle[]) => QuickJSHandle | undefined) => {
-    context.newFunction(name, body).consume((handle) => context.setProp(host, name, handle))
-  }
-  offer('write', (stream, text) => {
-    const name = context.getNumber(stream!) === 2 ? 'stderr' : 'stdout'
-    const room = options.outputBytes - output[name].length
-    const added = context.getString(text!)
-    output[name] += added.slice(0, Math.max(0, room))
-    if (added.length > room) output.overflowed = true
-    return undefined
-  })
-  offer('ask', (text) => context.newString(options.ask(context.getString(text!))))
-  offer('foreign', () => {
-    options.foreign()
-    return undefined
-  })
-  offer('global', (name) => {
-    const word = context.getString(name!)
-    return context.unwrapResult(context.evalCode(`typeof ${word} === 'undefined' ? undefined : ${word}`))
-  })
-  const kit = context
-    .unwrapResult(context.evalCode(options.role === 'test' ? testPrelude : programPrelude, 'prelude.js'))
-    .consume((make) =>
-      context.unwrapResult(context.callFunction(make, context.undefined, host, context.global)),
-    )
-  installWorkspace(context, options)
-  host.dispose()
+  const kit = installHost(context, host, role === 'test' ? testPrelude : programPrelude)
+  let broken = false
 
+  /** An error that crosses WebAssembly leaves it in a state that no later run may begin in. */
+  const guarded =
+    <A extends unknown[], R>(work: (...args: A) => R) =>
+    (...args: A): R => {
+      try {
+        return work(...args)
+      } catch (error) {
+        broken = true
+        throw error
+      }
+    }
   const thrown = (error: QuickJSHandle): Thrown => {
     const described = context
       .getProp(kit, 'describe')
@@ -120,25 +99,25 @@ export function createEngine(module: QuickJSWASMModule, options: EngineOptions):
       if (timer.value !== 'true') return undefined
     }
   }
+  const evaluate = (source: string, filename: string): Thrown | undefined => {
+    const result = evaluateAny(context, source, filename)
+    if (result.error) return thrown(result.error)
+    const settledError = settle()
+    if (settledError) {
+      result.value.dispose()
+      return settledError
+    }
+    return result.value.consume((value) => rejection(context, value, thrown))
+  }
   return {
-    context,
-    output,
-    call,
-    settle,
-    evaluate(source, filename) {
-      const result = evaluateAny(context, source, filename)
-      if (result.error) return thrown(result.error)
-      const settledError = settle()
-      if (settledError) {
-        result.value.dispose()
-        return settledError
-      }
-      return result.value.consume((value) => rejection(context, value, thrown))
-    },
-    dispose() {
-      kit.dispose()
-      disposeAll(context, runtime)
-    },
+    begin: guarded((options: EngineOptions): Engine => {
+      runtime.setMemoryLimit(options.memoryBytes)
+      const output = host.begin(options)
+      if (options.stdin !== '' || options.args.length > 0)
+        call('setInput', options.stdin, JSON.stringify(options.args))
+      return { output, call: guarded(call), evaluate: guarded(evaluate), settle: guarded(settle) }
+    }),
+    isBroken: () => broken,
   }
 }
 
@@ -169,62 +148,6 @@ function rejection(context: QuickJSContext, value: QuickJSHandle, thrown: (error
     return { name: 'Error', message: 'the program awaits something that never happens', stack: '' }
   }
   return undefined
-}
-
-function installWorkspace(context: QuickJSContext, options: EngineOptions): void {
-  const tools = context.newObject()
-  const offer = (name: string, body: (...handles: QuickJSHandle[]) => QuickJSHandle) => {
-    context.newFunction(name, body).consume((handle) => context.setProp(tools, name, handle))
-  }
-  offer('readFile', (path) => {
-    const content = options.files.get(context.getString(path!))
-    if (content === undefined) throw new Error(`the workspace has no file ${context.getString(path!)}`)
-    return context.newString(content)
-  })
-  offer('writeFile', (path, text) => {
-    const name = context.getString(path!)
-    const content = context.getString(text!)
-    const problem = pathProblem(name)
-    if (problem) throw new Error(problem)
-    let total = content.length
-    for (const [other, held] of options.files) if (other !== name) total += held.length
-    if (total > options.fileBytes)
-      throw new Error(`the files would have more than ${options.fileBytes} bytes`)
-    options.files.set(name, content)
-    return context.undefined
-  })
-  offer('listFiles', () =>
-    context.unwrapResult(
-      context.evalCode(`JSON.parse(${JSON.stringify(JSON.stringify([...options.files.keys()]))})`),
-    ),
-  )
-  context.newString(options.stdin).consume((handle) => context.setProp(tools, 'stdin', handle))
-  context
-    .unwrapResult(context.evalCode(`(${JSON.stringify(options.args)})`))
-    .consume((handle) => context.setProp(tools, 'args', handle))
-  context.setProp(context.global, 'sandbox', tools)
-  tools.dispose()
-  context
-    .unwrapResult(
-      context.evalCode('globalThis.module = { exports: {} }; globalThis.exports = module.exports; 0'),
-    )
-    .dispose()
-}
-
-function resolveModule(base: string, requested: string, files: Map<string, string>): string {
-  if (!requested.startsWith('.')) return requested
-  const folder = base.split('/').slice(0, -1)
-  for (const part of requested.split('/')) {
-    if (part === '..') folder.pop()
-    else if (part !== '.') folder.push(part)
-  }
-  const path = folder.join('/')
-  return [path, `${path}.js`, `${path}.ts`].find((candidate) => files.has(candidate)) ?? path
-}
-
-function disposeAll(context: QuickJSContext, runtime: QuickJSRuntime): void {
-  context.dispose()
-  runtime.dispose()
 }
 
 /**

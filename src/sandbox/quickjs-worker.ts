@@ -1,14 +1,7 @@
 /** The thread that runs QuickJS. The main thread ends it when it does not answer; nothing is shared between runs. */
 import { parentPort } from 'node:worker_threads'
-import { newQuickJSWASMModule } from 'quickjs-emscripten'
-import {
-  createEngine,
-  type Engine,
-  type EngineOptions,
-  isModule,
-  type Thrown,
-  toJavaScript,
-} from './quickjs-runtime.ts'
+import { createInstance, type Instance } from './quickjs-instance.ts'
+import { type Engine, type EngineOptions, isModule, type Thrown, toJavaScript } from './quickjs-runtime.ts'
 import { type HiddenPart, withoutTampered } from './requests.ts'
 import type { Language, Limits, RunResult, Verdict } from './types.ts'
 
@@ -25,16 +18,31 @@ export interface JavaScriptJob {
 }
 
 const encoder = new TextEncoder()
-const module = await newQuickJSWASMModule()
 
-parentPort!.on('message', (job: JavaScriptJob) => {
-  parentPort!.postMessage(job.hidden ? test(job, job.hidden) : run(job))
+/** What runs in an instance of its own. */
+type Part = 'program' | 'solution' | 'judge'
+const instances = new Map<Part, Promise<Instance>>()
+
+function instanceOf(part: Part): Promise<Instance> {
+  const present = instances.get(part) ?? createInstance(part === 'program' ? 'program' : 'test')
+  instances.set(part, present)
+  return present
+}
+
+parentPort!.on('message', async (job: JavaScriptJob) => {
+  const parts: Part[] = job.hidden ? ['solution', 'judge'] : ['program']
+  const taken = await Promise.all(parts.map(instanceOf))
+  parentPort!.postMessage(job.hidden ? test(job, job.hidden, taken) : run(job, taken[0]!))
+  // Between runs, so that the next one finds a fresh runtime.
+  taken.forEach((instance, index) => {
+    if (!instance.restore()) instances.delete(parts[index]!)
+  })
 })
+await instanceOf('program')
 parentPort!.postMessage('ready')
 
 function optionsOf(job: JavaScriptJob, started: number): EngineOptions {
   return {
-    role: job.hidden ? 'test' : 'program',
     memoryBytes: job.limits.memoryBytes,
     outputBytes: job.limits.outputBytes,
     stopOnOverflow: !job.hidden,
@@ -54,14 +62,14 @@ function isOutOfMemory(error: Thrown): boolean {
   return error.name === 'InternalError' && error.message === 'out of memory'
 }
 
-function run(job: JavaScriptJob): RunResult {
+function run(job: JavaScriptJob, instance: Instance): RunResult {
   const started = performance.now()
   const options = optionsOf(job, started)
   let engine: Engine | undefined
   let error: Thrown | undefined
   try {
     const source = toJavaScript(job.language, job.source)
-    engine = createEngine(module, options)
+    engine = instance.begin(options)
     error = engine.evaluate(source, 'main.js')
   } catch (problem) {
     error = { name: (problem as Error).name, message: (problem as Error).message, stack: '' }
@@ -88,7 +96,6 @@ function run(job: JavaScriptJob): RunResult {
   if (job.collectFiles) {
     result.files = Object.fromEntries([...options.files].map(([path, text]) => [path, encoder.encode(text)]))
   }
-  engine?.dispose()
   return result
 }
 
@@ -101,10 +108,10 @@ function headline(error: Thrown): string {
 }
 
 /**
- * The solution in one runtime, the judge in another. The tests and what they expect never enter the solution's, and
- * the verdict is decided in the judge's.
+ * The solution in one instance, the judge in another. The tests and what they expect never enter the solution's memory,
+ * and the verdict is decided in the judge's.
  */
-function test(job: JavaScriptJob, hidden: HiddenPart): Verdict {
+function test(job: JavaScriptJob, hidden: HiddenPart, sides: Instance[]): Verdict {
   const started = performance.now()
   const options = optionsOf(job, started)
   const seen = { outOfMemory: false, foreign: false }
@@ -141,9 +148,9 @@ function test(job: JavaScriptJob, hidden: HiddenPart): Verdict {
     })
   }
   try {
-    const solution = createEngine(module, { ...options, ask: relay(() => engines[1]!) })
+    const solution = sides[0]!.begin({ ...options, ask: relay(() => engines[1]!) })
     engines.push(solution)
-    const judge = createEngine(module, {
+    const judge = sides[1]!.begin({
       ...options,
       ask: relay(() => solution),
       foreign: () => {
@@ -181,8 +188,6 @@ function test(job: JavaScriptJob, hidden: HiddenPart): Verdict {
     return finish(...first)
   } catch (problem) {
     return finish(seen.outOfMemory ? 'memory' : 'exception', (problem as Error).message)
-  } finally {
-    for (const engine of engines.reverse()) engine.dispose()
   }
 }
 
