@@ -32,7 +32,7 @@ export async function beginRun(
     for (const warning of compareConfigurations(before, now, path)) onWarning(warning)
     return before
   }
-  const others = (await readdir(directory)).filter((file) => file !== 'lock' && !file.endsWith('.tmp'))
+  const others = (await readdir(directory)).filter((file) => file !== 'lock')
   if (others.length > 0)
     throw new RunError(
       `${directory} is not empty and holds no run (no config.json, but ${others.slice(0, 3).join(', ')}); choose another directory`,
@@ -42,10 +42,10 @@ export async function beginRun(
   return now
 }
 
-/** What a killed process was writing. A lock in the making is another process's. */
+/** What a killed process was writing. */
 async function removeUnfinished(folder: string): Promise<void> {
   for (const name of await namesIn(folder))
-    if (name.endsWith('.tmp') && !name.startsWith('lock.')) await rm(join(folder, name), { force: true })
+    if (name.endsWith('.tmp')) await rm(join(folder, name), { force: true })
 }
 
 export async function writeConfiguration(directory: string, configuration: Configuration): Promise<void> {

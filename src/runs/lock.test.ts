@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -37,7 +37,7 @@ describe("a run's lock", () => {
     const lock = await takeLock(directory)
     await lock.check()
     await lock.release()
-    expect(await readdir(directory)).toEqual([])
+    expect(await readdir(join(directory, 'lock'))).toEqual([])
   })
 
   it('is refused to the process that has it', async () => {
@@ -47,35 +47,59 @@ describe("a run's lock", () => {
   })
 
   it('is taken over where its process id was given to another process since', async () => {
-    const lock = await takeLock(directory)
-    const path = join(directory, 'lock')
-    const held = JSON.parse(await readFile(path, 'utf8'))
-    await writeFile(path, JSON.stringify({ ...held, started: '1' }))
-    await expect(lock.check()).rejects.toThrow("no longer this process's")
+    await takeLock(directory)
+    const claim = await claimPath()
+    await writeFile(claim, JSON.stringify({ ...JSON.parse(await readFile(claim, 'utf8')), started: '1' }))
     await (await takeLock(directory)).release()
   })
 
   it('is taken over after the machine was started again, and where it cannot be read', async () => {
-    const path = join(directory, 'lock')
-    await writeFile(path, JSON.stringify({ pid: 1, started: '1', host: hostname(), boot: 'before' }))
+    await mkdir(join(directory, 'lock'))
+    await writeFile(
+      join(directory, 'lock', '1-a'),
+      JSON.stringify({ pid: process.pid, started: '1', host: hostname(), boot: 'before' }),
+    )
+    await writeFile(join(directory, 'lock', '1-b'), '{"pid": ')
     await (await takeLock(directory)).release()
-    await writeFile(path, '{"pid": ')
-    await (await takeLock(directory)).release()
+    expect(await readdir(join(directory, 'lock'))).toEqual([])
   })
 
   it('of another machine is refused with what to remove', async () => {
-    await writeFile(
-      join(directory, 'lock'),
-      JSON.stringify({ pid: 12, started: '1', host: 'elsewhere', boot: 'x' }),
-    )
+    await mkdir(join(directory, 'lock'))
+    const elsewhere = { pid: 12, started: '1', host: 'elsewhere', boot: 'x' }
+    await writeFile(join(directory, 'lock', '12-a'), JSON.stringify(elsewhere))
+    await writeFile(join(directory, 'lock', '12-a.held'), '')
     await expect(takeLock(directory)).rejects.toThrow(
-      `in use by process 12 on elsewhere. If it no longer runs there, remove ${join(directory, 'lock')}`,
+      `in use by process 12 on elsewhere. If it no longer runs there, remove the folder ${join(directory, 'lock')}`,
     )
   })
 
-  it('is taken by one of many that find a stale one', async () => {
-    await writeFile(join(directory, 'lock'), 'stale')
-    const taken = await Promise.allSettled(Array.from({ length: 8 }, () => takeLock(directory)))
-    expect(taken.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+  it('is missed by who had it, once it was removed', async () => {
+    const lock = await takeLock(directory)
+    await rm(await claimPath())
+    await expect(lock.check()).rejects.toThrow('was removed')
+  })
+
+  it('is had by at most one of many that ask at once, again and again', async () => {
+    let [holders, most, taken] = [0, 0, 0]
+    const attempt = async () => {
+      for (let round = 0; round < 10; round++) {
+        const lock = await takeLock(directory).catch(() => undefined)
+        if (!lock) continue
+        taken++
+        most = Math.max(most, ++holders)
+        await new Promise((resolve) => setTimeout(resolve, 1))
+        holders--
+        await lock.release()
+      }
+    }
+    await Promise.all(Array.from({ length: 6 }, attempt))
+    expect(most).toBe(1)
+    expect(taken).toBeGreaterThan(5)
   })
 })
+
+async function claimPath(): Promise<string> {
+  const [name] = await readdir(join(directory, 'lock'))
+  return join(directory, 'lock', name as string)
+}

@@ -1,9 +1,11 @@
 import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { RunError } from './run-error.ts'
+import { namesIn } from './sync.ts'
 
 interface Holder {
   pid: number
@@ -21,61 +23,71 @@ export interface Lock {
 }
 
 /**
- * Takes a run's directory for this process. The lock of a process that has died (kill -9, power cut) is taken over; that of a
- * living one is an error that names it.
+ * Takes a run's directory for this process. Each process that wants it puts a claim of its own into `lock/` and then looks for others: of
+ * two, at least the later one sees the other's, so never do both go on. Claims of processes that have died (kill -9, power cut)
+ * are removed; that of a living one is an error that names it.
  */
 export async function takeLock(directory: string): Promise<Lock> {
-  const path = join(directory, 'lock')
-  const own = JSON.stringify(thisProcess())
-  const prepared = `${path}.${process.pid}.${counter++}.tmp`
-  await writeFile(prepared, own)
-  try {
-    while (!(await linked(prepared, path))) {
-      const text = await readOrNothing(path)
-      if (text === undefined) continue
-      const holder = parseHolder(text)
-      if (holder && mayLive(holder)) throw heldBy(holder, directory, path)
-      await removeStale(path, text)
+  const folder = join(directory, 'lock')
+  await mkdir(folder, { recursive: true })
+  for (let attempt = 1; ; attempt++) {
+    const claim = await putClaim(folder)
+    const { holder, rival } = await othersIn(folder, claim)
+    if (!holder && !rival) {
+      await writeFile(join(folder, claim + HELD), '')
+      return lockOf(folder, claim, directory)
     }
-  } finally {
-    await rm(prepared, { force: true })
+    await removeClaim(folder, claim)
+    if (holder) throw heldBy(holder, directory, folder)
+    if (rival && attempt === ATTEMPTS) throw heldBy(rival, directory, folder)
+    // Both stepped back; a wait of chance lets one come first.
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * MILLISECONDS_BETWEEN * attempt))
   }
+}
+
+const HELD = '.held'
+const UNFINISHED = '.tmp'
+const ATTEMPTS = 20
+const MILLISECONDS_BETWEEN = 10
+
+function lockOf(folder: string, claim: string, directory: string): Lock {
   return {
     async check() {
-      if ((await readOrNothing(path)) !== own)
-        throw new RunError(`${path} is no longer this process's: another process has taken ${directory} over`)
+      if (!(await namesIn(folder)).includes(claim))
+        throw new RunError(
+          `${join(folder, claim)} was removed: ${directory} may be in use by another process`,
+        )
     },
-    async release() {
-      if ((await readOrNothing(path)) === own) await rm(path, { force: true })
-    },
+    release: () => removeClaim(folder, claim),
   }
 }
 
-let counter = 0
-
-/** A hard link appears with all of its content, and only where the name is free. */
-async function linked(from: string, to: string): Promise<boolean> {
-  try {
-    await link(from, to)
-    return true
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
-    throw error
-  }
+async function putClaim(folder: string): Promise<string> {
+  const claim = `${process.pid}-${randomBytes(6).toString('hex')}`
+  await writeFile(join(folder, claim + UNFINISHED), JSON.stringify(thisProcess()))
+  await rename(join(folder, claim + UNFINISHED), join(folder, claim))
+  return claim
 }
 
-/** Renamed before it is removed, so that of two that find it stale one alone takes it away. */
-async function removeStale(path: string, text: string): Promise<void> {
-  const aside = `${path}.${process.pid}.stale.tmp`
-  try {
-    await rename(path, aside)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
-    throw error
+async function removeClaim(folder: string, claim: string): Promise<void> {
+  await rm(join(folder, claim + HELD), { force: true })
+  await rm(join(folder, claim), { force: true })
+}
+
+/** A living process that has the lock, and one that is about to take it or to step back. */
+async function othersIn(folder: string, own: string): Promise<{ holder?: Holder; rival?: Holder }> {
+  const others: { holder?: Holder; rival?: Holder } = {}
+  const names = await namesIn(folder)
+  for (const name of names) {
+    if (name === own || name.endsWith(HELD) || name.endsWith(UNFINISHED)) continue
+    const text = await readOrNothing(join(folder, name))
+    if (text === undefined) continue
+    const claimant = parseHolder(text)
+    if (!claimant || !mayLive(claimant)) await removeClaim(folder, name)
+    else if (names.includes(name + HELD)) others.holder = claimant
+    else others.rival = claimant
   }
-  // Somebody was faster, and this was their new lock.
-  if ((await readOrNothing(aside)) !== text) await linked(aside, path)
-  await rm(aside, { force: true })
+  return others
 }
 
 function thisProcess(): Holder {
@@ -122,7 +134,7 @@ function heldBy({ pid, host }: Holder, directory: string, path: string): RunErro
   const mend =
     host === hostname()
       ? 'Wait for it, or end it (kill -INT lets it save a checkpoint)'
-      : `If it no longer runs there, remove ${path}`
+      : `If it no longer runs there, remove the folder ${path}`
   return new RunError(
     `${directory} is in use by ${pid === process.pid && !where ? 'this process' : `process ${pid}${where}`}. ${mend}`,
   )
