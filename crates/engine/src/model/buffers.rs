@@ -2,23 +2,56 @@
 
 use crate::memory::prefer_large_pages;
 
+/// How many times the most that was ever in use at once may lie free before a new buffer replaces old ones.
+const SPARE: usize = 2;
+
 /// Free buffers of one element type.
 #[derive(Debug, Default)]
-pub struct Free<T>(Vec<Vec<T>>);
+pub struct Free<T> {
+    /// Those given back longest ago first.
+    buffers: Vec<Vec<T>>,
+    /// Elements of the buffers in use, and the most there ever were.
+    used: usize,
+    most: usize,
+}
+
+/// The capacity of a buffer for `length` elements: four sizes an octave, so that batches that grow by a few rows find the
+/// buffers of the one before, for at most a fifth of unused room.
+fn class_of(length: usize) -> usize {
+    let length = length.max(4096);
+    let step = length.next_power_of_two() / 8;
+    length.next_multiple_of(step)
+}
 
 impl<T: Copy + Default> Free<T> {
-    /// A buffer of `length` whose contents are unspecified.
+    /// A buffer of `length` whose contents are unspecified: the smallest free one that is neither too small nor more than
+    /// twice too large, else a new one.
     pub fn take(&mut self, length: usize) -> Vec<T> {
-        let fits = |buffer: &Vec<T>| buffer.capacity() >= length && buffer.capacity() <= length.max(4096) * 2;
-        let best = (0..self.0.len()).filter(|&i| fits(&self.0[i])).min_by_key(|&i| self.0[i].capacity());
-        let fresh = || {
-            let mut buffer = Vec::with_capacity(length);
+        let class = class_of(length);
+        let capacity = |index: &usize| self.buffers[*index].capacity();
+        let fitting = |index: &usize| (length..=2 * class).contains(&capacity(index));
+        let found = (0..self.buffers.len()).filter(fitting).min_by_key(capacity);
+        let mut buffer = found.map_or_else(|| Vec::with_capacity(class), |index| self.buffers.remove(index));
+        self.used += buffer.capacity();
+        self.most = self.most.max(self.used);
+        if found.is_none() {
+            self.trim();
             prefer_large_pages(&mut buffer);
-            buffer
-        };
-        let mut buffer = best.map_or_else(fresh, |index| self.0.swap_remove(index));
+        }
         buffer.resize(length, T::default());
         buffer
+    }
+
+    /// Lets go of the buffers that have been free for longest, where more lies free than batches of different sizes explain.
+    fn trim(&mut self) {
+        let mut free: usize = self.buffers.iter().map(Vec::capacity).sum();
+        let stale = self.buffers.iter().take_while(|buffer| {
+            let stale = free > SPARE * self.most;
+            free -= buffer.capacity();
+            stale
+        });
+        let count = stale.count();
+        self.buffers.drain(..count);
     }
 
     pub fn take_zeroed(&mut self, length: usize) -> Vec<T> {
@@ -28,13 +61,10 @@ impl<T: Copy + Default> Free<T> {
     }
 
     pub fn give(&mut self, buffer: Vec<T>) {
+        self.used = self.used.saturating_sub(buffer.capacity());
         if buffer.capacity() > 0 {
-            self.0.push(buffer);
+            self.buffers.push(buffer);
         }
-    }
-
-    pub fn clear(&mut self) {
-        self.0.clear();
     }
 }
 
@@ -43,4 +73,47 @@ impl<T: Copy + Default> Free<T> {
 pub struct Buffers<E> {
     pub floats: Free<f32>,
     pub elements: Free<E>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(free: &Free<f32>) -> usize {
+        free.buffers.iter().map(Vec::capacity).sum()
+    }
+
+    /// A pass that takes two buffers of a length at once, and a third of a tenth of it.
+    fn pass(free: &mut Free<f32>, length: usize) {
+        let buffers = [free.take(length), free.take(length), free.take(length / 10)];
+        buffers.into_iter().for_each(|buffer| free.give(buffer));
+    }
+
+    #[test]
+    fn batches_that_grow_slowly_leave_no_pile_behind() {
+        let mut free = Free::default();
+        for length in (100_000..1_000_000).step_by(1000) {
+            pass(&mut free, length);
+        }
+        // Two of a million and a tenth, in whole size classes, and as much again twice.
+        assert!(held(&free) <= 3 * 2_400_000, "{}", held(&free));
+    }
+
+    #[test]
+    fn batches_that_alternate_find_their_buffers_again() {
+        let mut free = Free::default();
+        let addresses = |free: &Free<f32>| {
+            let mut all: Vec<*const f32> = free.buffers.iter().map(|buffer| buffer.as_ptr()).collect();
+            all.sort();
+            all
+        };
+        for length in [900_000, 80_000, 300_000, 900_000, 80_000, 300_000] {
+            pass(&mut free, length);
+        }
+        let before = addresses(&free);
+        for length in [900_000, 80_000, 300_000, 901_000, 79_000, 300_100] {
+            pass(&mut free, length);
+        }
+        assert_eq!(addresses(&free), before);
+    }
 }

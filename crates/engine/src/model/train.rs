@@ -67,6 +67,15 @@ pub struct Kept<E> {
     temperature: f32,
 }
 
+impl<E: GemmElement> Kept<E> {
+    /// Gives the buffers back.
+    pub fn release(self, free: &mut Buffers<E>) {
+        self.layers.into_iter().for_each(|layer| layer.release(free));
+        free.floats.give(self.last);
+        free.elements.give(self.head.hidden);
+    }
+}
+
 /// The rows that are asked anything, and what.
 struct HeadInput<E> {
     rows: Vec<u32>,

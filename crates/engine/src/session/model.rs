@@ -202,7 +202,7 @@ impl<E: GemmElement> AnyModel for Model<E> {
     }
 
     fn discard(&mut self, gradients: bool) {
-        self.kept = None;
+        passes::discard(self);
         if let Some(parameters) = self.trained.as_mut().filter(|_| gradients) {
             parameters.clear_gradients();
         }

@@ -88,7 +88,7 @@ pub fn score<E: GemmElement>(model: &mut Model<E>, inputs: &Inputs) -> Result<To
 pub fn forward_keep<E: GemmElement>(model: &mut Model<E>, inputs: &Inputs, recompute: bool) -> Result<TokenOutputs> {
     model.trained("forwardBackward")?;
     check_inputs(model, inputs)?;
-    model.kept = None;
+    discard(model);
     let Inputs { sequences, ask, share } = inputs;
     let keep = if recompute { Keep::Inputs } else { Keep::Activations };
     let adapter = model.adapter.as_ref();
@@ -98,9 +98,19 @@ pub fn forward_keep<E: GemmElement>(model: &mut Model<E>, inputs: &Inputs, recom
     Ok(outputs)
 }
 
+/// Gives up a micro-batch between its passes.
+pub fn discard<E: GemmElement>(model: &mut Model<E>) {
+    if let Some(kept) = model.kept.take() {
+        kept.release(&mut model.buffers);
+    }
+}
+
 pub fn go_back<E: GemmElement>(model: &mut Model<E>, gradients: &TokenOutputs) -> Result<()> {
     let kept = model.kept.take().ok_or_else(|| Error::new("backward: no forward pass is waiting for it"))?;
-    check_gradients(&kept, gradients, model.weights.layout.value_head)?;
+    if let Err(error) = check_gradients(&kept, gradients, model.weights.layout.value_head) {
+        kept.release(&mut model.buffers);
+        return Err(error);
+    }
     let Some(parameters) = &mut model.trained else { return Err(Error::new("backward: this model is not trained")) };
     parameters.begin_gradients();
     let mut into = match &model.adapter {
