@@ -1,0 +1,14 @@
+export { createPolicy, type Policy, type PolicyOptions } from './policy.ts'
+export type { Recording } from './recording.ts'
+export { RolloutError } from './rollout-error.ts'
+export type { RecordedCalls } from './segments.ts'
+export { type TrainingSequence, trainingSequences } from './training-sequences.ts'
+export type {
+  CallRecord,
+  Reward,
+  Rollout,
+  RolloutContext,
+  TokenSegment,
+  Trajectory,
+  TrajectoryGroup,
+} from './types.ts'
