@@ -35,6 +35,20 @@ test('a run begins where every other began, whatever was done before', async () 
   }
 })
 
+test('the cap on memory holds for what is kept in many small and in few large pieces', async () => {
+  for (const piece of ['new Uint8Array(2 ** 22)', '[held.length]', '"x".repeat(2 ** 16) + held.length']) {
+    const instance = await createInstance('program')
+    const engine = instance.begin(options)
+    const source = `var held = []; while (true) held.push(${piece})`
+    expect(engine.evaluate(source, 'hold.js')).toMatchObject({ message: 'out of memory' })
+    engine.evaluate('const n = held.length; held = undefined; console.log(n)', 'count.js')
+    const bytes =
+      Number(engine.output.stdout) * (piece.startsWith('[') ? 80 : piece.startsWith('"') ? 2 ** 16 : 2 ** 22)
+    expect(bytes).toBeGreaterThan(options.memoryBytes * 0.7)
+    expect(bytes).toBeLessThan(options.memoryBytes * 1.1)
+  }
+})
+
 test('an instance whose memory has grown is not used again', async () => {
   const instance = await createInstance('program')
   expect(

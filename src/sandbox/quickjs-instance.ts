@@ -1,11 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import {
-  newQuickJSWASMModuleFromVariant,
-  newVariant,
-  type QuickJSWASMModule,
-  RELEASE_SYNC,
-} from 'quickjs-emscripten'
+import { newQuickJSWASMModuleFromVariant, newVariant, RELEASE_SYNC } from 'quickjs-emscripten'
 import { createEngine, type Engine, type EngineOptions } from './quickjs-runtime.ts'
 
 const pageBytes = 65_536
@@ -13,6 +8,9 @@ const emptyPage = Buffer.alloc(pageBytes)
 
 /** Pages. More than these without content can only be C's stack: what lies below its pointer means nothing. */
 const largestGap = 16
+
+/** The allocator asks for at least a twentieth more than it needs. */
+const overgrowth = 1.05
 
 /**
  * QuickJS in a WebAssembly memory of its own. Making a runtime and evaluating the prelude in it is most of what a short
@@ -37,19 +35,49 @@ function compile(): Promise<object> {
   return compiled
 }
 
+interface Memory {
+  readonly buffer: ArrayBuffer
+  grow(pages: number): number
+}
+
 /** A new instance, for plain programs or for one side of test runs. */
 export async function createInstance(role: 'program' | 'test'): Promise<Instance> {
   const module = await newQuickJSWASMModuleFromVariant(newVariant(RELEASE_SYNC, { wasmModule: compile }))
+  const memory = module.getWasmMemory() as Memory
   const { begin, isBroken } = createEngine(module, role)
-  const keep = snapshot(module.getWasmMemory())
-  return { begin, restore: () => !isBroken() && keep() }
+  const { usedBytes, restore } = snapshot(memory)
+  const setCap = capGrowth(memory)
+  return {
+    begin(options) {
+      setCap(usedBytes + options.memoryBytes)
+      return begin(options)
+    },
+    restore: () => !isBroken() && restore(),
+  }
 }
 
 /**
- * Copies what a memory holds; the function returned writes the copy back. It returns false when the memory has grown,
- * which cannot be undone.
+ * QuickJS cannot know the size of what it has allocated in WebAssembly, so its own limit only stops single allocations.
+ * The memory itself must not grow over the cap.
  */
-function snapshot(memory: ReturnType<QuickJSWASMModule['getWasmMemory']>): () => boolean {
+function capGrowth(memory: Memory): (bytes: number) => void {
+  const grow = memory.grow.bind(memory)
+  let cap = 0
+  memory.grow = (pages) => {
+    if (memory.buffer.byteLength + pages * pageBytes > cap * overgrowth)
+      throw new RangeError('over the memory cap')
+    return grow(pages)
+  }
+  return (bytes) => {
+    cap = bytes
+  }
+}
+
+/**
+ * Copies what a memory holds; `restore` writes the copy back, or returns false when the memory has grown, which cannot
+ * be undone.
+ */
+function snapshot(memory: Memory): { usedBytes: number; restore(): boolean } {
   const { buffer } = memory
   const pages = Array.from({ length: buffer.byteLength / pageBytes }, (_, index) =>
     Buffer.from(buffer, index * pageBytes, pageBytes),
@@ -64,9 +92,12 @@ function snapshot(memory: ReturnType<QuickJSWASMModule['getWasmMemory']>): () =>
     first = last + 1
   }
   const whole = new Uint8Array(buffer)
-  return () => {
-    if (memory.buffer !== buffer) return false
-    for (const { start, bytes } of copies) whole.set(bytes, start)
-    return true
+  return {
+    usedBytes: (used.at(-1)! + 1) * pageBytes,
+    restore() {
+      if (memory.buffer !== buffer) return false
+      for (const { start, bytes } of copies) whole.set(bytes, start)
+      return true
+    },
   }
 }

@@ -7,7 +7,8 @@ export type Language = 'javascript' | 'typescript' | 'python'
 export interface Limits {
   /** Wall-clock deadline in milliseconds. */
   milliseconds: number
-  /** Memory in bytes: the heap of a JavaScript run, the address space of each process of a Python run. */
+  /** Memory in bytes: the heap of a JavaScript run (10 MiB at least, to within a twentieth), the address space
+   * of each process of a Python run. */
   memoryBytes: number
   /** Bytes of stdout, and as many again of stderr. */
   outputBytes: number
