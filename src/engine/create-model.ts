@@ -6,13 +6,15 @@ import { EngineError } from './engine-error.ts'
 import { flattenSequences, splitOutputs } from './flatten.ts'
 import { forwardBackward } from './forward-backward.ts'
 import type { Model, ModelInfo, Precision, TrainableModel } from './model.ts'
+import { withEngineErrors } from './native-errors.ts'
 import type { NativeModel } from './native-model.ts'
 import { optimizerSettings } from './optimizer-settings.ts'
 import { shown } from './shown.ts'
 import { nativeMethod } from './training-method.ts'
 
 /** A model of the contract over one of the addon. */
-export function createModel(native: NativeModel, tokenizer: Tokenizer, precision: Precision): Model {
+export function createModel(addon: NativeModel, tokenizer: Tokenizer, precision: Precision): Model {
+  const native = withEngineErrors(addon)
   const info = describe(native, precision)
   return {
     info,
@@ -50,7 +52,8 @@ export function createModel(native: NativeModel, tokenizer: Tokenizer, precision
   }
 }
 
-function createTrainable(native: NativeModel, tokenizer: Tokenizer, precision: Precision): TrainableModel {
+function createTrainable(addon: NativeModel, tokenizer: Tokenizer, precision: Precision): TrainableModel {
+  const native = withEngineErrors(addon)
   // One batch at a time: the gradients of two interleaved ones could not be told apart.
   let last: Promise<unknown> = Promise.resolve()
   const alone = <T>(work: () => Promise<T>): Promise<T> => {
@@ -58,7 +61,7 @@ function createTrainable(native: NativeModel, tokenizer: Tokenizer, precision: P
     last = next.catch(() => {})
     return next
   }
-  const model = createModel(native, tokenizer, precision)
+  const model = createModel(addon, tokenizer, precision)
   // What is wrong with arguments is told at once, whatever runs before.
   const inDirectory = (method: 'saveState' | 'loadState' | 'loadAdapter') => async (directory: string) => {
     checkText(`${method}: the directory`, directory)

@@ -146,7 +146,7 @@ describe('onToken', () => {
     expect(await drawSamples(native, tokenizer, 257, asked)).toMatchObject([{ text: '' }])
     expect(heard).toEqual([10, 11])
     await expect(drawSamples(native, tokenizer, 257, { prompt, stopStrings: ['a'] })).rejects.toThrow(
-      'a/folder has no tokenizer.json',
+      'a/folder has no tokenizer, so',
     )
   })
 })

@@ -1,6 +1,6 @@
 export type { Example, FloatArray, Loss, LossResult, Sequence, TokenOutputs } from './contract.ts'
 export { EngineError } from './engine-error.ts'
-export { type LoadOptions, loadModel, newModel } from './load-model.ts'
+export { type LoadOptions, loadModel } from './load-model.ts'
 export type {
   AdamWStep,
   BatchReport,
@@ -17,3 +17,4 @@ export type {
   TrainingMethod,
   TrainingOptions,
 } from './model.ts'
+export { newModel } from './new-model.ts'

@@ -1,4 +1,5 @@
 import { native } from '../native/index.ts'
+import { withEngineErrors } from './native-errors.ts'
 
 /** The binding of crates/node/src/model.rs: sequences one after another in flat arrays. */
 export interface NativeInputs {
@@ -109,4 +110,4 @@ export interface NativeModel {
 export const binding: {
   open(path: string, options: NativeLoadOptions): Promise<NativeModel>
   create(config: string, seed: number, options: NativeLoadOptions): Promise<NativeModel>
-} = native
+} = withEngineErrors(native)

@@ -1,10 +1,13 @@
 import { TextError } from './text-error.ts'
 import type { Tokenizer } from './tokenizer.ts'
 
-/** Stands in for the tokenizer of a checkpoint that has none: token ids work, anything about text is an error saying so. */
+/**
+ * Stands in for the tokenizer of a checkpoint that has none; its vocabulary is empty. Token ids work, anything about text is an error
+ * saying so.
+ */
 export function missingTokenizer(checkpoint: string): Tokenizer {
   const refuse = (): never => {
-    throw new TextError(`${checkpoint} has no tokenizer.json, so it can be used with token ids only`)
+    throw new TextError(`${checkpoint} has no tokenizer, so it can be used with token ids only`)
   }
   return {
     vocabularySize: 0,

@@ -17,19 +17,22 @@ const TYPES: &str = "tokenizer.ggml.token_type";
 const CONTROL: i128 = 3;
 const USER_DEFINED: i128 = 4;
 
+/// What to do about a tokenizer that cannot be taken over.
+const USE_ORIGINAL: &str = "use the folder of the model's original checkpoint, which has a tokenizer.json";
+
 /// The text of a `tokenizer.json`; `None` where the file holds no tokenizer.
 pub(super) fn tokenizer_json(file: &GgufFile) -> Result<Option<String>> {
     match file.text("tokenizer.ggml.model")? {
         None | Some("none") => return Ok(None),
         Some("gpt2") => {}
         Some(other) => {
-            let problem = format!("is '{other}'; only gpt2, byte-level BPE, is supported");
+            let problem = format!("is '{other}'; only 'gpt2' (byte-level BPE) is supported: {USE_ORIGINAL}");
             return Err(file.error("tokenizer.ggml.model", &problem));
         }
     }
     let pre = file.text("tokenizer.ggml.pre")?.unwrap_or("default");
     let Some(pre) = pre_tokenizers::of(pre) else {
-        let problem = format!("'{pre}' is not supported; only {} are", pre_tokenizers::KNOWN);
+        let problem = format!("'{pre}' is not supported; only {} are: {USE_ORIGINAL}", pre_tokenizers::KNOWN);
         return Err(file.error("tokenizer.ggml.pre", &problem));
     };
     let tokens = file.texts(TOKENS)?.ok_or_else(|| file.error(TOKENS, "is missing"))?;
