@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -103,6 +103,29 @@ describe('sample and score of a real model', () => {
     expect(outcome.code).toBe(1)
     expect(outcome.stderr).toContain('model.safetensors')
     expect(outcome.stderr).not.toContain('    at ')
+  })
+
+  it.each([
+    ['none', /^whetstone: there is no model ".*none": it is neither a folder, nor a \.gguf file, nor/],
+    ['empty', /^whetstone: .*empty is not a checkpoint: it has no config\.json/],
+    ['notes.txt', /^whetstone: .*notes\.txt is not a model: give a checkpoint folder or a \.gguf file/],
+    ['notes.gguf', /^whetstone: .*notes\.gguf/],
+  ])('say in one line that %s is no model', async (name, message) => {
+    await mkdir(join(directory, 'empty'), { recursive: true })
+    for (const file of ['notes.txt', 'notes.gguf']) await writeFile(join(directory, file), 'notes')
+    const path = join(directory, name)
+    for (const args of [
+      ['sample', '--model', path, '--prompt', 'a'],
+      ['score', '--model', path, '--tokens', '-'],
+      ['pull', path],
+    ]) {
+      // A file's contents are no concern of pull, which only finds it.
+      if (args[0] === 'pull' && name === 'notes.gguf') continue
+      const { code, stdout, stderr } = await whetstone(...args)
+      expect({ code, stdout }, args[0]).toEqual({ code: 1, stdout: '' })
+      expect(stderr).toMatch(message)
+      expect(stderr.trim().split('\n')).toHaveLength(1)
+    }
   })
 
   it('refuse a row longer than the context, by name', async () => {

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander'
+import { LEAST_TEMPERATURE } from '../engine/limits.ts'
 
 interface Range {
   minimum: number
@@ -34,6 +35,19 @@ export function number({
 /** A commander parser that collects the values of an option given several times. */
 export function collect(text: string, before: string[] = []): string[] {
   return [...before, text]
+}
+
+/** A commander parser that collects texts, none of them empty. */
+export function collectText(text: string, before?: string[]): string[] {
+  if (text === '') throw new InvalidArgumentError('It must not be empty.')
+  return collect(text, before)
+}
+
+/** A commander parser of the temperature of a draw: 0 takes the likeliest token. */
+export function temperature(text: string): number {
+  const value = text.trim() === '' ? Number.NaN : Number(text)
+  if (value === 0 || (value >= LEAST_TEMPERATURE && value <= 100)) return value
+  throw new InvalidArgumentError(`It must be 0, or a number from ${LEAST_TEMPERATURE} to 100.`)
 }
 
 function rangeText(minimum: number, maximum: number): string {

@@ -124,19 +124,25 @@ describe('sample', () => {
 
   it.each([
     [['--prompt', 'x', '--n', '0'], 'integer from 1', 2],
-    [['--prompt', 'x', '--temperature', '-1'], 'number from 0', 2],
-    [['--prompt', 'x', '--temperature', 'NaN'], 'number from 0', 2],
+    [['--prompt', 'x', '--temperature', '-1'], 'It must be 0, or a number from', 2],
+    [['--prompt', 'x', '--temperature', 'NaN'], 'It must be 0, or a number from', 2],
+    [['--prompt', 'x', '--temperature', '1e-7'], 'It must be 0, or a number from', 2],
+    [['--prompt', 'x', '--stop', ''], 'It must not be empty', 2],
+    [['--prompt', 'x', '--max-tokens', '1000001'], 'integer from 1 to 1000000', 2],
     [['--prompt', 'x', '--top-p', '0'], 'number above 0', 2],
     [['--prompt', 'x', '--seed', '1.5'], 'integer from 0', 2],
     [['--prompt', 'x', '--precision', 'f16'], 'Allowed choices are f32, bf16', 2],
     [['--prompt', 'x', '--nonesuch'], "unknown option '--nonesuch'", 2],
-    [['--prompt', ''], 'the prompt is empty', 1],
-    [[], 'one of --prompt and --prompt-file', 1],
+    [['--prompt', ''], '--prompt is empty', 2],
+    [[], 'one of --prompt and --prompt-file', 2],
+    [['--prompt', 'x', '--prompt-file', 'y'], 'one of --prompt and --prompt-file', 2],
     [['--prompt-file', 'nonesuch.txt'], 'nonesuch.txt cannot be read', 1],
   ])('refuses %j', async (args, problem, exitCode) => {
     expect(await run(sampleCommand(load), '--model', 'm', ...args)).toBe(exitCode)
     expect(stderr).toContain(problem)
     expect(stdout).toBe('')
+    // What is wrong with the usage is said before a model is loaded for minutes.
+    if (exitCode === 2) expect(asked).toEqual([])
   })
 })
 
@@ -183,6 +189,14 @@ describe('score', () => {
     ['[1, 100000]', 'entry 1 is 100000; token ids are integers from 0 to'],
   ])('names the line and entry that is wrong: %j', async (text, problem) => {
     expect(await scoreFile(text)).toBe(1)
+    expect(stderr).toContain(problem)
+  })
+
+  it.each([
+    [['--tokens', 'x', '--temperature', '0'], 'number from 0.000001 to 100'],
+    [[], "required option '--tokens <file>' not specified"],
+  ])('refuses %j', async (args, problem) => {
+    expect(await run(scoreCommand(load), '--model', 'm', ...args)).toBe(2)
     expect(stderr).toContain(problem)
   })
 

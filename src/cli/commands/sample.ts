@@ -4,7 +4,7 @@ import { encodeChat, endTokens, type Tokenizer } from '../../text/index.ts'
 import { CommandError, messageOf } from '../command-error.ts'
 import type { LoadModel } from '../load-model.ts'
 import { loadOptions, type ModelOptions, modelCommand } from '../model-options.ts'
-import { collect, integer, number } from '../option-parsers.ts'
+import { collectText, integer, number, temperature } from '../option-parsers.ts'
 import { writeLine } from '../write-line.ts'
 
 interface SampleOptions extends ModelOptions {
@@ -22,7 +22,7 @@ interface SampleOptions extends ModelOptions {
   json?: boolean
 }
 
-const SEED_MAXIMUM = 2 ** 32 - 1
+const UINT32_MAXIMUM = 2 ** 32 - 1
 
 export function sampleCommand(load: LoadModel): Command {
   return modelCommand('sample')
@@ -31,14 +31,19 @@ export function sampleCommand(load: LoadModel): Command {
     .option('--prompt-file <file>', 'read it from a file instead')
     .option('--chat', "treat the prompt as a user's message, by the model's chat template")
     .option('--n <count>', 'samples', integer({ minimum: 1, maximum: 10_000 }), 1)
-    .option('--max-tokens <count>', 'new tokens of a sample at most', integer({ minimum: 1 }), 128)
     .option(
-      '--temperature <value>',
-      'of the distribution; 0 takes the likeliest token',
-      number({ minimum: 0 }),
-      1,
+      '--max-tokens <count>',
+      'new tokens of a sample at most',
+      integer({ minimum: 1, maximum: 1_000_000 }),
+      128,
     )
-    .option('--top-k <count>', 'draw from the k likeliest tokens; 0 from all', integer({ minimum: 0 }), 0)
+    .option('--temperature <value>', 'of the distribution; 0 takes the likeliest token', temperature, 1)
+    .option(
+      '--top-k <count>',
+      'draw from the k likeliest tokens; 0 from all',
+      integer({ minimum: 0, maximum: UINT32_MAXIMUM }),
+      0,
+    )
     .option(
       '--top-p <share>',
       'draw from the likeliest tokens of this total probability',
@@ -54,12 +59,13 @@ export function sampleCommand(load: LoadModel): Command {
     .option(
       '--seed <integer>',
       'the same seed gives the same samples',
-      integer({ minimum: 0, maximum: SEED_MAXIMUM }),
+      integer({ minimum: 0, maximum: UINT32_MAXIMUM }),
       0,
     )
-    .option('--stop <text>', 'end a sample where this text appears; may be given several times', collect)
+    .option('--stop <text>', 'end a sample where this text appears; may be given several times', collectText)
     .option('--json', 'print a line a sample: {text, promptTokens, tokens, logprobs (nats), stopReason}')
-    .action(async (options: SampleOptions) => {
+    .action(async (options: SampleOptions, command: Command) => {
+      checkUsage(options, command)
       const prompt = await promptText(options)
       const model = await load(options.model, loadOptions(options))
       const samples = await model.sample({
@@ -96,9 +102,13 @@ function sampleLine({ text, promptTokens, tokens, logprobs, stopReason }: Sample
   })
 }
 
-async function promptText({ prompt, promptFile }: SampleOptions): Promise<string> {
+function checkUsage({ prompt, promptFile }: SampleOptions, command: Command): void {
   if ((prompt === undefined) === (promptFile === undefined))
-    throw new CommandError('give the text to continue by one of --prompt and --prompt-file')
+    command.error('error: give the text to continue by one of --prompt and --prompt-file')
+  if (prompt === '') command.error('error: --prompt is empty; a model continues at least one token')
+}
+
+async function promptText({ prompt, promptFile }: SampleOptions): Promise<string> {
   if (prompt !== undefined) return prompt
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(promptFile as string))
@@ -111,6 +121,6 @@ function promptTokens(tokenizer: Tokenizer, prompt: string, chat: boolean): Int3
   const tokens = chat
     ? encodeChat(tokenizer, [{ role: 'user', content: prompt }], { addGenerationPrompt: true }).tokens
     : tokenizer.encode(prompt)
-  if (tokens.length === 0) throw new CommandError('the prompt is empty: a model continues at least one token')
+  if (tokens.length === 0) throw new CommandError('the prompt has no tokens; a model continues at least one')
   return tokens
 }

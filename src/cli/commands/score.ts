@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { LEAST_TEMPERATURE } from '../../engine/limits.ts'
 import type { LoadModel } from '../load-model.ts'
 import { loadOptions, type ModelOptions, modelCommand } from '../model-options.ts'
 import { number } from '../option-parsers.ts'
@@ -21,7 +22,12 @@ export function scoreCommand(load: LoadModel): Command {
       '--tokens <file>',
       'a file with a JSON array of token ids on each line; - is standard input',
     )
-    .option('--temperature <value>', 'of the distribution scored', number({ minimum: 0, above: true }), 1)
+    .option(
+      '--temperature <value>',
+      'of the distribution scored',
+      number({ minimum: LEAST_TEMPERATURE, maximum: 100 }),
+      1,
+    )
     .option('--json', 'print a line a row: {logprobs, entropy}, entry i about token i + 1')
     .action(async (options: ScoreOptions) => {
       const model = await load(options.model, loadOptions(options))
