@@ -7,7 +7,9 @@ import resource
 import program
 import rpc
 
-STATUS_FD, RPC_READ_FD, RPC_WRITE_FD = 3, 4, 5
+STATUS_FD, RPC_READ_FD, RPC_WRITE_FD, CONTROL_FD = 3, 4, 5, 6
+# Above every descriptor that the supervisor and the runner ever hold.
+HIGH = 100
 OUT_OF_MEMORY = b"m"
 
 
@@ -23,8 +25,9 @@ def become(identity):
 def limit(limits, own_processes):
     """Caps that the process cannot raise again. `own_processes` already count against this user."""
     page = os.sysconf("SC_PAGE_SIZE")
-    with open("/proc/self/statm") as file:
-        used = int(file.read().split()[0]) * page
+    statm = os.open("/proc/self/statm", os.O_RDONLY)
+    used = int(os.read(statm, 100).split()[0]) * page
+    os.close(statm)
     caps = {
         resource.RLIMIT_AS: used + limits["memoryBytes"],
         resource.RLIMIT_CPU: math.ceil(limits["milliseconds"] / 1000 * limits["processes"]) + 1,
@@ -41,29 +44,36 @@ def limit(limits, own_processes):
 
 def redirect(descriptors):
     """Put each descriptor at its number and close all others."""
-    high = {number: os.dup2(descriptor, 100 + number) for number, descriptor in descriptors.items()}
+    high = {number: os.dup2(descriptor, HIGH + number) for number, descriptor in descriptors.items()}
     for number in descriptors:
         os.dup2(high[number], number)
-    for number in set(range(100 + max(descriptors) + 1)) - set(descriptors):
+    top = max(descriptors) + 1
+    for number in set(range(top)) - set(descriptors):
         try:
             os.close(number)
         except OSError:
             pass
+    os.closerange(top, HIGH + top)
 
 
-def start(payload, limits, identity, descriptors, own_processes):
-    """Never returns."""
+def start(identity, descriptors):
+    """Do what needs no knowledge of the run, wait for the run, and run it. Never returns."""
     status = 1
     try:
         redirect(descriptors)
         become(identity)
-        program.prepare_interpreter(payload)
+        program.prepare_interpreter()
         program.open_standard_streams()
-        limit(limits, own_processes)
+        job = rpc.receive_frame(CONTROL_FD)
+        os.close(CONTROL_FD)
+        program.prepare_run(job["payload"])
+        if not job["tested"]:
+            os.closerange(RPC_READ_FD, RPC_WRITE_FD + 1)
+        limit(job["limits"], job["ownProcesses"])
         gc.enable()
-        if RPC_READ_FD in descriptors:
-            program.serve_solution(payload, rpc.PipeTransport(RPC_READ_FD, RPC_WRITE_FD))
+        if job["tested"]:
+            program.serve_solution(job["payload"], rpc.PipeTransport(RPC_READ_FD, RPC_WRITE_FD))
         else:
-            status = program.run_program(payload, lambda: os.write(STATUS_FD, OUT_OF_MEMORY))
+            status = program.run_program(job["payload"], lambda: os.write(STATUS_FD, OUT_OF_MEMORY))
     finally:
         os._exit(status)

@@ -27,16 +27,22 @@ def write_files(files):
             file.write(base64.b64decode(content))
 
 
-def prepare_interpreter(payload):
+def prepare_interpreter():
     os.chdir("/workspace")
-    write_files(payload.get("files", {}))
-    sys.argv = ["main.py", *payload.get("args", [])]
     sys.path.insert(0, "/workspace")
     for name in ("confine", "judge", "program", "rpc", "runner"):
         sys.modules.pop(name, None)
     for name in ("exit", "quit"):
         setattr(builtins, name, sys.exit)
     random.seed(0)
+
+
+def prepare_run(payload):
+    write_files(payload.get("files", {}))
+    sys.argv = ["main.py", *payload.get("args", [])]
+    if payload.get("stdin"):
+        rpc.write_all(0, payload["stdin"].encode("utf-8", "surrogatepass"))
+        os.lseek(0, 0, os.SEEK_SET)
 
 
 def new_module(name):

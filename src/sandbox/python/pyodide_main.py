@@ -51,7 +51,8 @@ def start(text, host):
     os.makedirs("/workspace", exist_ok=True)
     if job["mode"] == "judge":
         return json.dumps(judge.judge(HostTransport(host), job["hidden"], host.tested))
-    program.prepare_interpreter(job["payload"])
+    program.prepare_interpreter()
+    program.prepare_run({**job["payload"], "stdin": ""})
     if job["mode"] == "solution":
         program.serve_solution(job["payload"], HostTransport(host))
         return "{}"

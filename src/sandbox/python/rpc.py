@@ -49,25 +49,34 @@ def read_exactly(fd, count):
     return b"".join(chunks)
 
 
+def send_frame(fd, message):
+    """4 bytes of big-endian length and that many bytes of JSON."""
+    data = json.dumps(message).encode()
+    write_all(fd, struct.pack(">I", len(data)) + data)
+
+
+def receive_frame(fd):
+    (length,) = struct.unpack(">I", read_exactly(fd, 4))
+    if length > MAX_FRAME_BYTES:
+        raise Forged("a message of %d bytes" % length)
+    return json.loads(read_exactly(fd, length))
+
+
 class PipeTransport:
-    """Frames of 4 bytes of big-endian length and that many bytes of JSON."""
+    """Frames over a pair of pipes. Whatever is wrong with the pipes or a frame is the other side's doing."""
 
     def __init__(self, read_fd, write_fd):
         self.read_fd, self.write_fd = read_fd, write_fd
 
     def send(self, message):
-        data = json.dumps(message).encode()
         try:
-            write_all(self.write_fd, struct.pack(">I", len(data)) + data)
+            send_frame(self.write_fd, message)
         except OSError:
             raise Disconnected() from None
 
     def receive(self):
         try:
-            (length,) = struct.unpack(">I", read_exactly(self.read_fd, 4))
-            if length > MAX_FRAME_BYTES:
-                raise Forged("a message of %d bytes" % length)
-            return json.loads(read_exactly(self.read_fd, length))
+            return receive_frame(self.read_fd)
         except OSError:
             raise Disconnected() from None
         except ValueError as error:

@@ -3,7 +3,6 @@ import json
 import os
 import select
 import signal
-import struct
 import time
 
 import confine
@@ -25,6 +24,9 @@ def kill_all():
             return
 
 
+# Exit statuses of a runner whose run was served.
+PLAIN, TESTED = 80, 81
+
 TEST_PASSED, TEST_FAILED = b"+", b"-"
 
 
@@ -38,43 +40,53 @@ def read_report(data):
     return data[:len(data) - len(answer)].count(TEST_PASSED), parse(answer)
 
 
-def start_judge(hidden_bytes, identity, limits):
-    """The judge reads its part of standard input itself, so that no other process ever holds the tests."""
-    verdict_read, verdict_write = os.pipe()
-    to_judge, from_solution = os.pipe()
-    to_solution, from_judge = os.pipe()
+def fork_program(identity, rpc_ends):
+    """The process of the program, waiting for its run: (pid, read ends by descriptor of the program, control)."""
+    pipes = {number: os.pipe() for number in (1, 2, confine.STATUS_FD)}
+    stdin = os.memfd_create("stdin")
+    control_read, control_write = os.pipe()
+    inner = {0: stdin, **{number: ends[1] for number, ends in pipes.items()}, **rpc_ends,
+             confine.CONTROL_FD: control_read}
+    pid = os.fork()
+    if pid == 0:
+        confine.start(identity, inner)
+    for descriptor in inner.values():
+        os.close(descriptor)
+    return pid, {number: ends[0] for number, ends in pipes.items()}, control_write
+
+
+def fork_judge(identity, to_judge, from_judge):
+    """The process of the judge, waiting for its run: (read end of its report, control).
+
+    It reads its part of standard input itself, so that no other process ever holds the tests.
+    """
+    report_read, report_write = os.pipe()
+    control_read, control_write = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
-            hidden = json.loads(rpc.read_exactly(0, hidden_bytes))
+            os.close(control_write)
+            job = rpc.receive_frame(control_read)
+            hidden = json.loads(rpc.read_exactly(0, job["hidden"]))
             null = os.open("/dev/null", os.O_RDWR)
-            confine.redirect({0: null, 1: null, 2: null, 3: verdict_write, 4: to_judge, 5: from_judge})
+            confine.redirect({0: null, 1: null, 2: null, 3: report_write, 4: to_judge, 5: from_judge})
             os.write(3, b"r")
             confine.become(identity)
             program.open_standard_streams()
-            confine.limit({**limits, "processes": 1}, 64)
+            confine.limit({**job["limits"], "processes": 1}, 64)
             answer = judge.judge(rpc.PipeTransport(4, 5), hidden, report_test)
             rpc.write_all(3, json.dumps(answer).encode())
         finally:
             os._exit(0)
-    for descriptor in (verdict_write, to_judge, from_judge):
+    for descriptor in (report_write, control_read, to_judge, from_judge):
         os.close(descriptor)
-    os.read(verdict_read, 1)
-    return verdict_read, {confine.RPC_READ_FD: to_solution, confine.RPC_WRITE_FD: from_solution}
+    return report_read, control_write
 
 
-def start_program(payload, limits, identity, extra, own_processes):
-    stdin = os.memfd_create("stdin")
-    rpc.write_all(stdin, payload.get("stdin", "").encode("utf-8", "surrogatepass"))
-    os.lseek(stdin, 0, os.SEEK_SET)
-    pipes = {number: os.pipe() for number in (1, 2, confine.STATUS_FD)}
-    pid = os.fork()
-    if pid == 0:
-        descriptors = {0: stdin, **{number: ends[1] for number, ends in pipes.items()}, **extra}
-        confine.start(payload, limits, identity, descriptors, own_processes)
-    for descriptor in (stdin, *(ends[1] for ends in pipes.values()), *extra.values()):
-        os.close(descriptor)
-    return pid, {number: ends[0] for number, ends in pipes.items()}
+def begin_judge(report, control, header):
+    """Returns once the judge has taken the tests off standard input."""
+    rpc.send_frame(control, {"hidden": header["hidden"], "limits": header["limits"]})
+    os.read(report, 1)
 
 
 def watch(pid, pipes, deadline, limits, verdict_fd):
@@ -168,17 +180,29 @@ def judged(answer, stopped, exit_status, signal_number, out_of_memory, stderr, l
     return {"passed": False, "reason": reason, "message": message}
 
 
-def run(header, identities, write_frame):
-    """Never returns. Exits with 0 only when the result was written."""
-    limits = header["limits"]
-    verdict_fd, extra = None, {}
-    if header["hidden"]:
-        verdict_fd, extra = start_judge(header["hidden"], identities.get("judge"), limits)
+def run(identities, expects_tests, write_frame):
+    """Serve one run. Never returns; exits with PLAIN or TESTED only when the result was written.
+
+    The processes are forked before the run comes, so that it does not wait for them. A judge is forked ahead only where
+    the run before had one too.
+    """
+    to_judge, from_solution = os.pipe()
+    to_solution, from_judge = os.pipe()
+    pid, pipes, control = fork_program(
+        identities.get("solution"), {confine.RPC_READ_FD: to_solution, confine.RPC_WRITE_FD: from_solution})
+    judging = fork_judge(identities.get("judge"), to_judge, from_judge) if expects_tests else None
+    header = rpc.receive_frame(0)
+    limits, tested = header["limits"], header["hidden"] > 0
+    verdict_fd = None
+    if tested:
+        judging = judging or fork_judge(identities.get("judge"), to_judge, from_judge)
+        begin_judge(*judging, header)
+        verdict_fd = judging[0]
     payload = json.loads(rpc.read_exactly(0, header["payload"]))
     # With an identity of its own the program counts alone against its process cap; else beside these here.
-    own_processes = 0 if "solution" in identities else (3 if header["hidden"] else 2)
+    own_processes = 0 if "solution" in identities else (2 if judging is None else 3)
     started = time.monotonic()
-    pid, pipes = start_program(payload, limits, identities.get("solution"), extra, own_processes)
+    rpc.send_frame(control, {"payload": payload, "limits": limits, "tested": tested, "ownProcesses": own_processes})
     stopped, collected = watch(pid, pipes, started + limits["milliseconds"] / 1000, limits, verdict_fd)
     milliseconds = (time.monotonic() - started) * 1000
     tests_passed, answer = read_report(collected["verdict"])
@@ -197,7 +221,7 @@ def run(header, identities, write_frame):
             kill_all()
             result["files"], result["leftOut"] = collect_files(identities.get("solution"), limits["fileBytes"])
     write_frame({"result": result})
-    os._exit(0)
+    os._exit(TESTED if tested else PLAIN)
 
 
 def parse(data):

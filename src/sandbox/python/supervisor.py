@@ -1,11 +1,12 @@
 """A warm interpreter inside bubblewrap: forks a clean process tree for each run.
 
-As process 1 of its PID namespace it reads one header a run, forks a runner and waits. It never holds a run's sources,
+As process 1 of its PID namespace it forks one runner after another and waits for each. It never holds a run's sources,
 tests or output, so nothing can leak from its memory into the next run. After each run it kills whatever is left and
 empties the workspace; when it cannot, it exits, and the whole sandbox is replaced.
 
 Header: {"hidden": bytes, "payload": bytes, "limits": {...}}, followed by that many bytes of each. "hidden" goes to
-the judge alone. Frames are 4 bytes of big-endian length and JSON, on standard input and output.
+the judge alone, which reads it itself; the runner reads the rest. Frames are 4 bytes of big-endian length and JSON, on
+standard input and output.
 """
 import ctypes
 import gc
@@ -13,7 +14,6 @@ import json
 import os
 import shutil
 import stat
-import struct
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -35,8 +35,7 @@ PR_SET_DUMPABLE = 4
 
 
 def write_frame(message):
-    data = json.dumps(message).encode()
-    rpc.write_all(1, struct.pack(">I", len(data)) + data)
+    rpc.send_frame(1, message)
 
 
 def unlock(folder):
@@ -84,21 +83,25 @@ def main():
     os.umask(0o022)
     gc.collect()
     gc.freeze()
-    write_frame({"ready": True})
+    expects_tests = False
     while True:
-        try:
-            (length,) = struct.unpack(">I", rpc.read_exactly(0, 4))
-            header = json.loads(rpc.read_exactly(0, length))
-        except rpc.Disconnected:
-            return
+        write_frame({"ready": True})
         pid = os.fork()
         if pid == 0:
-            runner.run(header, identities, write_frame)
+            serve(identities, expects_tests)
         status = os.waitpid(pid, 0)[1]
         runner.kill_all()
-        if status != 0 or not clean(identities.get("solution")):
+        served = os.WIFEXITED(status) and os.WEXITSTATUS(status) in (runner.PLAIN, runner.TESTED)
+        if not served or not clean(identities.get("solution")):
             sys.exit(1)
-        write_frame({"ready": True})
+        expects_tests = os.WEXITSTATUS(status) == runner.TESTED
+
+
+def serve(identities, expects_tests):
+    try:
+        runner.run(identities, expects_tests, write_frame)
+    except rpc.Disconnected:
+        os._exit(1)
 
 
 main()
