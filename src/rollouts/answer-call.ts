@@ -86,8 +86,8 @@ export function prepareCall(
       signal: signal ? AbortSignal.any([recording.signal, signal]) : recording.signal,
       ...(hear && { onToken: settledListener(tokenizer, format, hear) }),
     })
-    recording.refuseIfClosed()
     const version = await model.version()
+    recording.refuseIfClosed()
     if (version !== before)
       throw new RolloutError(
         'the weights changed while the policy was answering; wait for all rollouts before a step of the optimiser',

@@ -1,3 +1,11 @@
+export {
+  type CollectedGroups,
+  type CollectOptions,
+  collectGroups,
+  type RolloutFailure,
+} from './collect-groups.ts'
+export { groupMetrics } from './group-metrics.ts'
+export type { PolicyModelV3 } from './language-model.ts'
 export { createPolicy, type Policy, type PolicyOptions } from './policy.ts'
 export type { Recording } from './recording.ts'
 export { RolloutError } from './rollout-error.ts'

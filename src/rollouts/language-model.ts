@@ -1,39 +1,66 @@
-import type {
-  LanguageModelV3,
-  LanguageModelV3Content,
-  LanguageModelV3StreamPart,
-  LanguageModelV3Usage,
-  LanguageModelV4,
-} from '@ai-sdk/provider'
+import type { LanguageModelV4, SharedV3Warning } from '@ai-sdk/provider'
 import type { SettledAnswer } from './answer.ts'
 import { type AnsweredCall, type PolicyParts, type PreparedCall, prepareCall } from './answer-call.ts'
 import type { CallOptions } from './call-settings.ts'
 import type { OpenRecording } from './recording.ts'
 
-/** What an answer is made of: the parts whose shapes both versions share. */
-type Content = Extract<LanguageModelV3Content, { type: 'text' | 'reasoning' | 'tool-call' }>
-type StreamPart = Extract<
-  LanguageModelV3StreamPart,
-  {
-    type:
-      | 'stream-start'
-      | `${'text' | 'reasoning' | 'tool-input'}-${'start' | 'delta' | 'end'}`
-      | 'tool-call'
-      | 'finish'
-  }
->
+type Kind = 'reasoning' | 'text'
+
+interface ToolCallPart {
+  type: 'tool-call'
+  toolCallId: string
+  toolName: string
+  /** JSON, or what the model wrote where that is not valid. */
+  input: string
+}
+
+type Content = { type: Kind; text: string } | ToolCallPart
+
+interface Usage {
+  inputTokens: { total: number; noCache: undefined; cacheRead: undefined; cacheWrite: undefined }
+  outputTokens: { total: number; text: number; reasoning: number }
+}
+
+type StreamPart =
+  | { type: 'stream-start'; warnings: SharedV3Warning[] }
+  | { type: `${Kind}-${'start' | 'end'}` | 'tool-input-end'; id: string }
+  | { type: `${Kind | 'tool-input'}-delta`; id: string; delta: string }
+  | { type: 'tool-input-start'; id: string; toolName: string }
+  | ToolCallPart
+  | { type: 'finish'; usage: Usage; finishReason: AnsweredCall['finish'] }
+
+interface GenerateResult {
+  content: Content[]
+  finishReason: AnsweredCall['finish']
+  usage: Usage
+  warnings: SharedV3Warning[]
+}
+
+/** What the provider interfaces of `ai` 6 and `ai` 7 share, and all that a text model needs of them. */
+interface PolicyModel {
+  readonly provider: string
+  readonly modelId: string
+  readonly supportedUrls: Record<string, RegExp[]>
+  doGenerate(options: CallOptions): Promise<GenerateResult>
+  doStream(options: CallOptions): Promise<{ stream: ReadableStream<StreamPart> }>
+}
+
+/** A LanguageModelV3. Not by that name, since @ai-sdk/provider 4 no longer declares it as `ai` 6 and @ai-sdk/provider 3 do. */
+export interface PolicyModelV3 extends PolicyModel {
+  readonly specificationVersion: 'v3'
+}
 
 /** The policy for `ai` 7; its calls are kept in the recording. */
 export function languageModelV4(policy: PolicyParts, recording: OpenRecording): LanguageModelV4 {
-  return { specificationVersion: 'v4', ...languageModel(policy, recording) }
+  return { specificationVersion: 'v4', ...policyModel(policy, recording) }
 }
 
 /** The policy for `ai` 6; its calls are kept in the recording. */
-export function languageModelV3(policy: PolicyParts, recording: OpenRecording): LanguageModelV3 {
-  return { specificationVersion: 'v3', ...languageModel(policy, recording) }
+export function languageModelV3(policy: PolicyParts, recording: OpenRecording): PolicyModelV3 {
+  return { specificationVersion: 'v3', ...policyModel(policy, recording) }
 }
 
-function languageModel(policy: PolicyParts, recording: OpenRecording) {
+function policyModel(policy: PolicyParts, recording: OpenRecording): PolicyModel {
   return {
     provider: 'whetstone',
     modelId: policy.model.info.architecture,
@@ -61,11 +88,11 @@ function contentOf({ answer, toolCalls }: AnsweredCall): Content[] {
   return [...content, ...toolCalls.map(toolCallPart)]
 }
 
-function toolCallPart({ id, name, input }: AnsweredCall['toolCalls'][number]) {
-  return { type: 'tool-call' as const, toolCallId: id, toolName: name, input }
+function toolCallPart({ id, name, input }: AnsweredCall['toolCalls'][number]): ToolCallPart {
+  return { type: 'tool-call', toolCallId: id, toolName: name, input }
 }
 
-function usageOf({ promptTokens, tokens, reasoningTokens }: AnsweredCall): LanguageModelV3Usage {
+function usageOf({ promptTokens, tokens, reasoningTokens }: AnsweredCall): Usage {
   return {
     inputTokens: { total: promptTokens, noCache: undefined, cacheRead: undefined, cacheWrite: undefined },
     outputTokens: { total: tokens, text: tokens - reasoningTokens, reasoning: reasoningTokens },
@@ -109,7 +136,7 @@ function streamOf(call: PreparedCall, signal: AbortSignal | undefined): Readable
 function growingParts(part: (value: StreamPart) => void) {
   const told = { reasoning: '', text: '' }
   const open = { reasoning: false, text: false }
-  const grow = (kind: 'reasoning' | 'text', whole: string) => {
+  const grow = (kind: Kind, whole: string) => {
     const delta = whole.slice(told[kind].length)
     if (delta === '') return
     if (!open[kind]) part({ type: `${kind}-start`, id: kind })
@@ -117,7 +144,7 @@ function growingParts(part: (value: StreamPart) => void) {
     told[kind] = whole
     part({ type: `${kind}-delta`, id: kind, delta })
   }
-  const end = (kind: 'reasoning' | 'text') => {
+  const end = (kind: Kind) => {
     if (open[kind]) part({ type: `${kind}-end`, id: kind })
     open[kind] = false
   }

@@ -1,9 +1,9 @@
-import type { LanguageModelV3, LanguageModelV4 } from '@ai-sdk/provider'
+import type { LanguageModelV4 } from '@ai-sdk/provider'
 import { z } from 'zod'
 import type { Model } from '../engine/index.ts'
 import { type ToolSyntax, toolSyntaxOf } from '../text/index.ts'
 import type { PolicyParts } from './answer-call.ts'
-import { languageModelV3, languageModelV4 } from './language-model.ts'
+import { languageModelV3, languageModelV4, type PolicyModelV3 } from './language-model.ts'
 import { createRecording, type OpenRecording, type Recording } from './recording.ts'
 import { RolloutError } from './rollout-error.ts'
 
@@ -33,7 +33,7 @@ export interface Policy<M extends Model = Model> {
   /** For `ai` 7. Calls go into the recording; without one given, into one of this language model's own. */
   languageModel(options?: { recording?: Recording }): LanguageModelV4
   /** The same for `ai` 6. */
-  languageModelV3(options?: { recording?: Recording }): LanguageModelV3
+  languageModelV3(options?: { recording?: Recording }): PolicyModelV3
   /** Begins a trajectory. The seed (default 0) decides its calls' draws; the signal closes the recording. */
   startRecording(options?: { seed?: number; signal?: AbortSignal }): Recording
 }

@@ -49,7 +49,7 @@ export function createRecording(options: { seed?: number; signal?: AbortSignal }
   const orders = new Map<CallTicket, number>()
   let inFlight = 0
   let overlapped = false
-  const close = (reason?: unknown) => closing.abort(reason)
+  const close = (reason: unknown = new RolloutError('the recording was closed')) => closing.abort(reason)
   if (signal?.aborted) close(signal.reason)
   signal?.addEventListener('abort', () => close(signal.reason), { signal: closing.signal })
   return {
@@ -60,9 +60,8 @@ export function createRecording(options: { seed?: number; signal?: AbortSignal }
     close,
     refuseIfClosed() {
       if (!closing.signal.aborted) return
-      const reason = closing.signal.reason
       throw new RolloutError(
-        `the policy was called after its rollout had ended${reason ? ` (${messageOf(reason)})` : ''}; await every call, and heed the signal`,
+        `the policy no longer answers: ${messageOf(closing.signal.reason)}. Await every call of a rollout, and heed its signal`,
       )
     },
     begin(prompt, ownSeed) {

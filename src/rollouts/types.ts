@@ -1,5 +1,6 @@
-import type { LanguageModelV3, LanguageModelV4 } from '@ai-sdk/provider'
+import type { LanguageModelV4 } from '@ai-sdk/provider'
 import type { ChatMessage, ToolCall } from '../text/index.ts'
+import type { PolicyModelV3 } from './language-model.ts'
 
 /** What a rollout was worth. */
 export interface Reward {
@@ -13,7 +14,7 @@ export interface RolloutContext<T> {
   /** The policy as an AI SDK model; every call through it is recorded. */
   model: LanguageModelV4
   /** The same for `ai` 6; calls of both make up one trajectory. */
-  modelV3: LanguageModelV3
+  modelV3: PolicyModelV3
   task: T
   /** Aborted when the rollout ran out of time or the run is stopped. */
   signal: AbortSignal
