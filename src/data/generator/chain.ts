@@ -41,7 +41,7 @@ export const levels: { steps: number; branch: boolean; argument: boolean }[] = [
 ]
 
 /** Text and lists have the most operations, so they come most often. */
-const startingTypes: ValueType[] = [
+export const startingTypes: readonly ValueType[] = [
   'integers',
   'integers',
   'integers',
@@ -54,9 +54,13 @@ const startingTypes: ValueType[] = [
 ]
 
 /** A random chain of the level (from 1), or undefined when the random walk found no step to go on with. */
-export function randomChain(random: Random, level: number): Chain | undefined {
+export function randomChain(
+  random: Random,
+  level: number,
+  inputs: readonly ValueType[] = startingTypes,
+): Chain | undefined {
   const shape = levels[level - 1]!
-  const from = random.pick(startingTypes)
+  const from = random.pick(inputs)
   const branchAt = shape.branch ? random.integer(0, shape.steps - 1) : -1
   const steps: Step[] = []
   let type = from

@@ -93,3 +93,22 @@ test('a level that does not exist is refused, and so are more tasks than there a
     /only \d+ distinct tasks found/,
   )
 })
+
+test('tasks can be asked for by what the function takes, and without examples in the prompt', () => {
+  const tasks = generateTasks({
+    seed: 1,
+    count: 30,
+    split: 'train',
+    levels: [2],
+    inputs: ['integers'],
+    examples: false,
+  })
+  for (const { prompt, visibleTests } of tasks) {
+    expect(prompt).toMatch(/is (a list of integers|a list of whole numbers)/)
+    expect(prompt).not.toContain('Examples')
+    expect(visibleTests).toHaveLength(3)
+  }
+  expect(() => generateTasks({ seed: 1, count: 1, split: 'train', inputs: ['counts'] })).toThrow(
+    'inputs: counts; name some of integers, text, words, integer, grid',
+  )
+})

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto'
 import { DataError } from '../data-error.ts'
 import { type Random, seededRandom } from '../random.ts'
 import type { Task } from '../tasks/task.ts'
-import { type Chain, levels, operationsOf, randomChain, type Split, splitOf } from './chain.ts'
+import { type Chain, levels, operationsOf, randomChain, type Split, splitOf, startingTypes } from './chain.ts'
 import { chooseTests, type TestCase } from './choose-tests.ts'
+import type { ValueType } from './operation.ts'
 import { randomNames, renderPrompt } from './render-prompt.ts'
 import { type GeneratedLanguage, type Names, renderSolution, renderValue } from './render-solution.ts'
 
@@ -16,6 +17,10 @@ export interface GenerateOptions {
   languages?: GeneratedLanguage[]
   /** Levels of difficulty, 1 to 5, taken in turn; one whose distinct tasks are used up is passed over. All by default. */
   levels?: number[]
+  /** What the function's first argument may be. Everything by default. */
+  inputs?: ValueType[]
+  /** Whether the prompt shows the visible tests as examples. Default true. */
+  examples?: boolean
 }
 
 /** Random chains tried for one task; when all of them are poor or known, the level's distinct tasks are used up. */
@@ -23,7 +28,7 @@ const attempts = 2000
 
 /**
  * Distinct function tasks with hidden tests from a reference solution, of one split (`splitOf`).
- * Throws a DataError when every level is used up, a RangeError for an unknown level.
+ * Throws a DataError when every level is used up, a RangeError for an unknown level or input.
  */
 export function generateTasks(options: GenerateOptions): Task[] {
   const languages = options.languages ?? ['javascript', 'python']
@@ -31,6 +36,11 @@ export function generateTasks(options: GenerateOptions): Task[] {
   const unknown = chosenLevels.find((level) => levels[level - 1] === undefined)
   if (unknown !== undefined)
     throw new RangeError(`level ${unknown} does not exist; levels are 1 to ${levels.length}`)
+  const unknownInput = options.inputs?.find((input) => !startingTypes.includes(input))
+  if (unknownInput !== undefined || options.inputs?.length === 0)
+    throw new RangeError(
+      `inputs: ${unknownInput ?? 'none'}; name some of ${[...new Set(startingTypes)].join(', ')}`,
+    )
   const tasks = new Map<string, Task>()
   const usedUp = new Set<string>()
   const kinds = chosenLevels.flatMap((level) => languages.map((language) => ({ level, language })))
@@ -57,11 +67,13 @@ function newTask(
 ): Task | undefined {
   for (let attempt = 0; attempt < attempts; attempt++) {
     const random = seededRandom('task', options.seed, options.split, index, attempt)
-    const chain = randomChain(random, level)
+    const chain = randomChain(random, level, options.inputs)
     if (chain === undefined || splitOf(chain) !== options.split) continue
     const id = `generated/${options.split}/${language}/${level}/${digestOf(chain)}`
     const tests = known.has(id) ? undefined : chooseTests(random, chain)
-    if (tests !== undefined) return renderTask(random, id, chain, language, level, tests)
+    if (tests === undefined) continue
+    const shown = options.examples === false ? [] : tests.visible
+    return renderTask(random, id, chain, language, level, tests, shown)
   }
   return undefined
 }
@@ -73,9 +85,10 @@ function renderTask(
   language: GeneratedLanguage,
   level: number,
   tests: { visible: TestCase[]; hidden: TestCase[] },
+  shown: TestCase[],
 ): Task {
   const names = randomNames(random, chain)
-  const examples = tests.visible.map((test) => ({
+  const examples = shown.map((test) => ({
     call: renderCall(test, names),
     expected: renderValue(test.expected),
   }))

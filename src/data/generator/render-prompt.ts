@@ -59,7 +59,8 @@ export function renderPrompt(
     `Implement ${signature} in ${languageName}. Here ${inputs}.`,
     `In ${languageName}, define a function ${signature}; ${inputs}.`,
   ])
-  return `${opening} ${body}${resultPhrase(chain, language)}\n\n${exampleLines(random, examples)}`
+  const task = `${opening} ${body}${resultPhrase(chain, language)}`
+  return examples.length === 0 ? task : `${task}\n\n${exampleLines(random, examples)}`
 }
 
 function stepPhrase(random: Random, step: Step, names: Names, isFirst: boolean): string {
