@@ -10,13 +10,12 @@ import { batchPlan } from './batches.ts'
 import { checkOptions } from './check-options.ts'
 import { encodeMessages, type MessagesOptions } from './encode-messages.ts'
 import { tokensOfExample } from './masked-examples.ts'
-import { runStage, type StageReport } from './stage.ts'
+import { runStage, type StageReport, type StepOutcome } from './stage.ts'
 import { trainStep } from './train-step.ts'
 import {
   defaultBatch,
   plannedSteps,
   seedOfStage,
-  shownFirst,
   type TrainingStageOptions,
   trainingStageSchemas,
 } from './training-options.ts'
@@ -53,15 +52,20 @@ export async function* sft(options: SftOptions): AsyncGenerator<StageReport, voi
   checkOptions<SftOptions>('sft', schemas, options)
   const { model, examples, maxTokens = model.info.context, loss, ...rest } = options
   const encoded = encodeMessages(model.tokenizer, examples, { ...rest, maxTokens })
-  yield* trainOnAnswers({ name: 'sft', ...rest, model }, encoded.examples, loss, encoded.notes)
+  const first = { warnings: encoded.notes }
+  yield* trainOnAnswers({ name: 'sft', ...rest, model }, encoded.examples, loss, first)
 }
 
-/** Cross-entropy on rows whose trained tokens are marked: what `sft` and `distill` share. */
+/**
+ * Cross-entropy on rows whose trained tokens are marked: what `sft` and `distill` share.
+ *
+ * @param first what the report of the first step shows besides
+ */
 export async function* trainOnAnswers(
   options: TrainingStageOptions & { name: string },
   rows: readonly MaskedExample[],
   lossOptions: SftLoss = {},
-  notes: string[] = [],
+  first: Pick<StepOutcome, 'warnings' | 'rollouts'> = {},
 ): AsyncGenerator<StageReport, void, void> {
   const { name, model, optimizer, batch = defaultBatch, run, evaluate } = options
   const plan = batchPlan(rows.map(tokensOfExample), batch, [seedOfStage(options), name, 'order'])
@@ -75,7 +79,7 @@ export async function* trainOnAnswers(
       const totals = tokenTotals(examples.flatMap(({ masks }) => masks))
       const loss = algorithm('sft').build(lossOptions, totals)
       const outcome = await trainStep({ model, examples, loss, optimizer, step: index, steps })
-      return { ...outcome, ...shownFirst(index, notes) }
+      return { ...outcome, ...(index === 0 && first) }
     },
     ...(evaluate && { evaluate }),
     ...(run && { run }),
