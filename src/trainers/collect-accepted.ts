@@ -94,10 +94,7 @@ async function acceptedOf<T extends Conversation>(
 }
 
 function answerMessage({ tokenizer }: Pick<Model, 'tokenizer'>, text: string): ChatMessage {
-  const { content, reasoning, toolCalls } = parseAssistantText(
-    text,
-    toolSyntaxOf(tokenizer.chatTemplate),
-  )
+  const { content, reasoning, toolCalls } = parseAssistantText(text, toolSyntaxOf(tokenizer.chatTemplate))
   return {
     role: 'assistant',
     content,

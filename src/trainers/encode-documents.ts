@@ -1,3 +1,4 @@
+import { seededRandom } from '../data/index.ts'
 import { hideTokens, type MaskedExample } from '../losses/index.ts'
 import type { Tokenizer } from '../text/index.ts'
 
@@ -63,6 +64,19 @@ export function hideInWindow(
     const target = window.map((token, t) => (mask[t] === 1 ? token : -1))
     return { sequences: [{ input, target, attention: 'bidirectional' }], masks: [mask] }
   }
+}
+
+/** A document with hidden tokens, for measuring: the same seed hides the same ones. */
+export function encodeMaskedDocument(
+  tokenizer: Tokenizer,
+  text: string,
+  context: number,
+  language: MaskedLanguage,
+  seed = 0,
+): MaskedExample[] {
+  return documentWindows(tokenizer, text, context).map((window, place) =>
+    hideInWindow(tokenizer, window, language, seededRandom(seed, 'hide', place).next),
+  )
 }
 
 function documentTokens(tokenizer: Tokenizer, text: string): Int32Array {

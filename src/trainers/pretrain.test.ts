@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { TrainableModel } from '../engine/index.ts'
-import { documentWindows, encodeDocument, hideInWindow } from './encode-documents.ts'
+import { documentWindows, encodeDocument, encodeMaskedDocument, hideInWindow } from './encode-documents.ts'
 import { measureLoss } from './measure-loss.ts'
 import { type PretrainOptions, pretrain } from './pretrain.ts'
 import { byteTokenizer, trainableBytes } from './testing/byte-model.ts'
@@ -23,9 +23,7 @@ async function lossOfWords(model: TrainableModel, objective: PretrainOptions['ob
   const examples = texts(1, 4).flatMap((text) =>
     objective === 'causal'
       ? encodeDocument(tokenizer, text, 128)
-      : documentWindows(tokenizer, text, 128).map((window, i) =>
-          hideInWindow(tokenizer, window, masked, cycle(i)),
-        ),
+      : encodeMaskedDocument(tokenizer, text, 128, masked),
   )
   return (await measureLoss(model, examples)).loss
 }

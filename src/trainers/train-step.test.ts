@@ -8,7 +8,7 @@ import {
   tinyModel,
 } from '../engine/testing/tiny-model.ts'
 import { algorithm, tokenTotals } from '../losses/index.ts'
-import { accumulateGradients, trainStep } from './train-step.ts'
+import { accumulateGradients, tokensPerSecond, trainStep } from './train-step.ts'
 
 const random = createRandom(3)
 const examples = [12, 30, 7, 22, 5].map((length) => {
@@ -57,6 +57,7 @@ describe('trainStep', () => {
       rates.push(metrics.learningRate!)
       expect(Object.keys(metrics)).toEqual(['loss', 'nll', 'gradientNorm', 'learningRate', 'tokens'])
       expect(seconds.forwardBackward).toBeGreaterThan(0)
+      expect(tokensPerSecond({ metrics, seconds })).toBeGreaterThan(0)
     }
     expect(rates).toEqual([0.005, 0.01, 0.01, 0.005])
   })

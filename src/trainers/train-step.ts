@@ -39,6 +39,17 @@ export async function trainStep<E extends Example>(options: TrainStep<E>): Promi
   }
 }
 
+/** How fast a step of a trainer on examples went: tokens through the model, over the time of its passes and its optimiser. */
+export function tokensPerSecond({
+  metrics,
+  seconds,
+}: {
+  metrics: Record<string, number>
+  seconds: Record<string, number>
+}): number {
+  return (metrics.tokens ?? 0) / ((seconds.forwardBackward ?? 0) + (seconds.optimStep ?? 0))
+}
+
 /** Adds a batch's gradients to those of the model, in `optimizer.accumulation` parts of whole examples. */
 export async function accumulateGradients<E extends Example>(
   options: Pick<TrainStep<E>, 'model' | 'examples' | 'loss' | 'training'> & {
