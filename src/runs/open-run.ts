@@ -23,6 +23,7 @@ import { runDigest } from './run-digest.ts'
 import { RunError, RunInterrupted, writing } from './run-error.ts'
 import { sync, writeDurably } from './sync.ts'
 import { sortedByName, toJsonLine } from './to-json.ts'
+import { keepTokenTexts } from './token-texts.ts'
 
 /**
  * A run in a directory. A process that is killed anywhere leaves a directory from which a resume ends with the same weights,
@@ -88,6 +89,7 @@ async function runInDirectory(directory: string, options: RunOptions, lock: Lock
       if (stages.has(stage))
         throw new RunError(`two stages of this run are called ${stage}; give each a name of its own`)
       stages.add(stage)
+      await writing('tokens.json', stillGood(), () => keepTokenTexts(directory, state.models))
       const found = cut ? undefined : await newestGood(directory, stage, metrics.position, onWarning)
       current = { stage, steps: found?.steps ?? 0 }
       if (!found) return 0

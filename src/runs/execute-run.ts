@@ -1,0 +1,57 @@
+import { join, resolve } from 'node:path'
+import type { StageReport } from '../trainers/stage.ts'
+import { readConfiguration } from './configuration.ts'
+import { problemsOf, type RunDefinition } from './define-run.ts'
+import { openRun } from './open-run.ts'
+import { parseOptions } from './parse-options.ts'
+import { cardSchema } from './report/card.ts'
+import { writeReport } from './report/write-report.ts'
+import { RunError, RunInterrupted } from './run-error.ts'
+
+export interface Execution {
+  directory: string
+  /** `key=value`, as `--set` takes them. */
+  settings?: readonly string[]
+  /** In place of the definition's. */
+  seed?: number
+  resume?: boolean
+  /** The definition's file and its SHA-256, for the record. */
+  program?: { file: string; sha256: string }
+  signal?: AbortSignal
+  onReport?(report: StageReport): void
+  onWarning?(text: string): void
+  log?(text: string): void
+}
+
+/** Runs a definition to its end, or to a checkpoint where the signal stops it (RunInterrupted). Writes the report in both cases. */
+export async function executeRun(
+  definition: RunDefinition,
+  { directory, settings = [], log = () => {}, ...execution }: Execution,
+): Promise<{ digest: string; report: string }> {
+  const before = execution.resume
+    ? await readConfiguration(join(resolve(directory), 'config.json'))
+    : undefined
+  const options = parseOptions(definition, settings, before?.options)
+  const seed = execution.seed ?? before?.seed ?? definition.seed ?? 0
+  const { name, checkpointEvery } = definition
+  const run = await openRun(directory, {
+    name,
+    options,
+    ...(checkpointEvery && { checkpointEvery }),
+    ...execution,
+    seed,
+  })
+  try {
+    const card = cardSchema.optional().safeParse((await definition.train({ run, options, log })) ?? undefined)
+    if (!card.success)
+      throw new RunError(`what train() returned is no report card: ${problemsOf(card.error)}`)
+    if (execution.signal?.aborted) throw new RunInterrupted(directory)
+    const digest = await run.finish()
+    return { digest, report: await writeReport(directory, card.data ? { card: card.data } : {}) }
+  } catch (error) {
+    if ((error as Error).name === 'RunInterrupted') await writeReport(directory)
+    throw error
+  } finally {
+    await run.close()
+  }
+}

@@ -1,0 +1,65 @@
+import { stat } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { checkDefinition, type RunDefinition } from './define-run.ts'
+import { RunError } from './run-error.ts'
+
+const NAMES = ['index.ts', 'recipe.ts', 'index.js', 'recipe.js']
+
+/** The file that a path means: itself, or the program in a folder. Undefined where there is none. */
+export async function programAt(path: string): Promise<string | undefined> {
+  const full = resolve(path)
+  const found = await stat(full).catch(() => undefined)
+  if (found?.isFile()) return full
+  if (!found?.isDirectory()) return undefined
+  for (const name of NAMES) if (await stat(join(full, name)).catch(() => undefined)) return join(full, name)
+  throw new RunError(`${path} has none of ${NAMES.join(', ')}; name the file to run`)
+}
+
+/** Imports the default export of a file that calls `defineRun`. What is wrong in the file is said with its line. */
+export async function loadDefinition(file: string): Promise<RunDefinition> {
+  let exports: { default?: unknown }
+  try {
+    exports = await import(pathToFileURL(file).href)
+  } catch (error) {
+    throw withPlace(error, file)
+  }
+  if (exports.default === undefined)
+    throw new RunError(`${file} exports no default; write: export default defineRun({ name, train })`)
+  try {
+    return checkDefinition(exports.default)
+  } catch (error) {
+    throw new RunError(`${file}: ${(error as Error).message}`)
+  }
+}
+
+/**
+ * Words an error with the place in the user's file that it came through. One without such a place is given back as it is: a defect of
+ * the library keeps its stack.
+ */
+export function withPlace(error: unknown, file: string): unknown {
+  if (!(error instanceof Error)) return new RunError(`${file}: threw ${String(error)}`, { cause: error })
+  const line = lineIn(error, file)
+  if (line === undefined) return error
+  const { name } = error
+  const kind = name === 'Error' || name.endsWith('RunError') ? '' : `${name}: `
+  const message = error.message.split('\n').find((text) => text.trim() !== '') ?? ''
+  return new RunError(`${line}: ${kind}${kind === '' ? error.message : message.trim()}`, { cause: error })
+}
+
+/** `path:line` of the first frame in the file, or of another file that the user's folder holds and that cannot be parsed. */
+function lineIn(error: Error, file: string): string | undefined {
+  const stack = error.stack ?? ''
+  const place = /(file:\/\/\/[^\s()]+?|\/[^\s():]+):(\d+)(?::\d+)?\)?$/
+  const lines = stack.split('\n')
+  const pathOf = (text: string) => (text.startsWith('file:') ? fileURLToPath(text) : text)
+  if (error instanceof SyntaxError) {
+    const first = place.exec(lines[0]?.trim() ?? '')
+    if (first) return `${pathOf(first[1] as string)}:${first[2]}`
+  }
+  for (const line of lines) {
+    const found = place.exec(line.trim())
+    if (found && pathOf(found[1] as string) === file) return `${file}:${found[2]}`
+  }
+  return error instanceof SyntaxError ? file : undefined
+}

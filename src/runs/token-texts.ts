@@ -1,0 +1,29 @@
+import { readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { TrainableModel } from '../engine/index.ts'
+import { writeDurably } from './sync.ts'
+
+const FILE = 'tokens.json'
+
+/** Keeps the text of each token of the first stage's policy, so that a report can show rollouts token by token. */
+export async function keepTokenTexts(
+  directory: string,
+  models: Readonly<Record<string, TrainableModel>>,
+): Promise<void> {
+  const model = models.policy ?? Object.values(models)[0]
+  const path = join(directory, FILE)
+  if (!model || (await stat(path).catch(() => undefined))) return
+  const { tokenizer } = model
+  const texts = Array.from({ length: tokenizer.vocabularySize }, (_, id) => tokenizer.decode([id]))
+  await writeDurably(path, JSON.stringify(texts))
+}
+
+/** Texts by token id; none where the run kept none. */
+export async function readTokenTexts(directory: string): Promise<string[]> {
+  try {
+    return JSON.parse(await readFile(join(directory, FILE), 'utf8')) as string[]
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+}
