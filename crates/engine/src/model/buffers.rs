@@ -60,6 +60,11 @@ impl<T: Copy + Default> Free<T> {
         buffer
     }
 
+    /// Memory of the free buffers.
+    pub fn bytes(&self) -> usize {
+        self.buffers.iter().map(Vec::capacity).sum::<usize>() * size_of::<T>()
+    }
+
     pub fn give(&mut self, buffer: Vec<T>) {
         self.used = self.used.saturating_sub(buffer.capacity());
         if buffer.capacity() > 0 {
@@ -73,6 +78,13 @@ impl<T: Copy + Default> Free<T> {
 pub struct Buffers<E> {
     pub floats: Free<f32>,
     pub elements: Free<E>,
+}
+
+impl<E: Copy + Default> Buffers<E> {
+    /// Memory of all free buffers.
+    pub fn bytes(&self) -> usize {
+        self.floats.bytes() + self.elements.bytes()
+    }
 }
 
 #[cfg(test)]

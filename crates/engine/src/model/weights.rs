@@ -55,6 +55,15 @@ impl<E: GemmElement> Weights<E> {
         Ok(Self { layout: Arc::clone(layout), rope: Arc::clone(&self.rope), tensors })
     }
 
+    /// Memory of the tensors, each divided by how many hold it.
+    pub fn bytes(&self) -> usize {
+        let size = |tensor: &Tensor<E>| match tensor {
+            Tensor::Matrix(panels) => panels.data.len() * size_of::<E>(),
+            Tensor::Vector(values) => values.len() * size_of::<f32>(),
+        };
+        self.tensors.iter().map(|tensor| size(tensor) / Arc::strong_count(tensor)).sum()
+    }
+
     pub fn matrix(&self, tensor: usize) -> &Panels<E> {
         match &*self.tensors[tensor] {
             Tensor::Matrix(panels) => panels,

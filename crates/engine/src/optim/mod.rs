@@ -62,6 +62,11 @@ impl Parameters {
         Self { parts, values, ..Self::default() }
     }
 
+    /// Numbers held: values, gradients and moments.
+    pub fn elements(&self) -> usize {
+        [&self.values, &self.gradients, &self.first, &self.second].into_iter().flatten().map(Vec::len).sum()
+    }
+
     /// Readies the gradients for a backward pass to add to.
     pub fn begin_gradients(&mut self) {
         self.has_gradient = true;

@@ -48,7 +48,20 @@ by_isa! {
     }
 }
 
-/// Draws from the logits of one row, given the logarithm of their tempered softmax's denominator.
+/// Refuses logits from which nothing can be drawn. `log_sum`: the logarithm of their tempered softmax's denominator.
+pub(super) fn check_logits(logits: &[f32], log_sum: f64, choice: &Choice) -> Result<(), String> {
+    if log_sum.is_finite() {
+        return Ok(());
+    }
+    if logits.iter().all(|logit| logit.is_finite()) {
+        let t = choice.temperature;
+        let problem = format!("sample: temperature {t} is too small: the model's logits overflow when divided by it");
+        return Err(format!("{problem}. Use 0 for the most likely token"));
+    }
+    Err("the model's logits are not finite: the weights hold NaN or infinity".to_string())
+}
+
+/// Draws from the logits of one row, which must have passed `check_logits`, given the logarithm of their tempered softmax's denominator.
 pub fn choose(logits: &[f32], log_sum: f64, choice: &Choice, sample: u64, position: u64) -> Picked {
     let t = choice.inverse_temperature();
     let u = uniform_at(choice.seed, [sample, position]);
@@ -97,6 +110,10 @@ fn truncated(logits: &[f32], t: f32, choice: &Choice, u: f64) -> u32 {
     let weight = |token: u32| ((f64::from(logits[token as usize]) - max) * f64::from(t)).exp();
     // Beyond e^-60 of the largest a token cannot be drawn; sorting the rest is what costs.
     let mut tokens: Vec<u32> = (0..logits.len() as u32).filter(|&token| weight(token) > 1e-26).collect();
+    if tokens.is_empty() {
+        // A bias made the largest infinite, so that no token has a weight beside it.
+        return most_likely(logits);
+    }
     let larger = |a: &u32, b: &u32| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b));
     if choice.top_k > 0 && choice.top_k < tokens.len() {
         tokens.select_nth_unstable_by(choice.top_k - 1, larger);
@@ -207,5 +224,31 @@ mod tests {
         assert_eq!(picked.token, 2);
         assert!((f64::from(picked.logprob) + sum).abs() < 1e-6);
         assert_eq!(picked.top.iter().map(|top| top.0).collect::<Vec<_>>(), [0, 1]);
+    }
+
+    #[test]
+    fn where_truncation_leaves_nothing_the_most_likely_token_is_drawn() {
+        let logits = [2.0, 1.0, 0.0];
+        let draw = |choice: Choice| choose(&logits, log_sum(&logits, 1.0), &choice, 0, 0).token;
+        assert_eq!(draw(Choice { bias: vec![(1, f32::INFINITY)], ..plain(0) }), 1);
+        let nothing = (0..3).map(|token| (token, f32::NEG_INFINITY)).collect();
+        assert_eq!(draw(Choice { bias: nothing, top_k: 2, ..plain(0) }), 0);
+        for truncation in
+            [Choice { top_k: 2, ..plain(0) }, Choice { min_p: 0.5, ..plain(0) }, Choice { top_p: 0.1, ..plain(0) }]
+        {
+            let choice = Choice { temperature: 1e-30, ..truncation };
+            assert_eq!(choose(&logits, 2e30, &choice, 0, 0).token, 0);
+        }
+    }
+
+    #[test]
+    fn logits_that_are_not_finite_are_told_from_a_temperature_that_is_too_small() {
+        let check = |logits: &[f32], log_sum, temperature| {
+            check_logits(logits, log_sum, &Choice { temperature, ..plain(0) }).unwrap_err()
+        };
+        assert!(check(&[1.0, f32::NAN], f64::NAN, 1.0).contains("weights hold NaN"));
+        assert!(check(&[1.0, f32::INFINITY], f64::NAN, 1.0).contains("weights hold NaN"));
+        assert!(check(&[1.0, 2.0], f64::INFINITY, 1e-39).contains("too small"));
+        assert!(check_logits(&[1.0, f32::NEG_INFINITY], 1.0, &plain(0)).is_ok());
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::model::Model;
 use super::runtime::Runtime;
-use super::sampling::{SampleAsk, SampleEvent};
+use super::sampling::SampleAsk;
 use super::source::Source;
 use crate::config::ModelConfig;
 use crate::element::Bf16;
@@ -14,6 +14,7 @@ use crate::isa::checked_isa;
 use crate::model::adapter::LoraConfig;
 use crate::model::train::{Ask, Sequence, TokenOutputs};
 use crate::optim::Optimizer;
+use crate::sample::Event;
 use crate::weights::Checkpoint;
 
 /// The numbers that products take.
@@ -42,12 +43,17 @@ pub struct Inputs {
     pub share: bool,
 }
 
+/// Ends one sample of a request, by the request's id and the sample's number, or all of them.
+pub type Aborter = Arc<dyn Fn(u64, Option<usize>) + Send + Sync>;
+
 /// What every model can do, whatever its precision.
 pub trait AnyModel: Send {
     fn config(&self) -> &ModelConfig;
     fn precision(&self) -> Precision;
     /// Elements of all parameters, and of those that are trained.
     fn parameter_counts(&self) -> (usize, usize);
+    /// Memory that the model holds now; what several models share is divided among them.
+    fn bytes(&self) -> usize;
     fn parameter_names(&self) -> Vec<String>;
     fn version(&self) -> u64;
     /// How many examples (each of some sequences), from the first, fit the memory of one micro-batch, and whether to
@@ -65,8 +71,9 @@ pub trait AnyModel: Send {
     fn step(&mut self, optimizer: Optimizer, max_norm: f64) -> Result<f64>;
     fn trainable(&self, lora: Option<LoraConfig>, value_head: bool, seed: u64) -> Result<Box<dyn AnyModel>>;
     fn snapshot(&self) -> Box<dyn AnyModel>;
-    fn sample(&self, runtime: &Runtime, ask: SampleAsk, on_event: Box<dyn FnMut(SampleEvent) + Send>) -> Result<()>;
-    fn abort(&self, id: u64, sample: Option<usize>);
+    fn sample(&self, runtime: &Runtime, ask: SampleAsk, on_event: Box<dyn FnMut(Event) + Send>) -> Result<()>;
+    /// What ends samples early, also when the model is gone.
+    fn aborter(&self) -> Aborter;
     fn save_state(&self, directory: &Path) -> Result<()>;
     fn load_state(&mut self, directory: &Path) -> Result<()>;
     fn save_weights(&self, directory: &Path, bf16: bool) -> Result<()>;

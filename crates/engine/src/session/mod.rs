@@ -12,7 +12,7 @@ mod trainable;
 #[cfg(test)]
 mod tests;
 
-pub use any_model::{AnyModel, Inputs, LoadOptions, Precision, new_model, open_model};
+pub use any_model::{Aborter, AnyModel, Inputs, LoadOptions, Precision, new_model, open_model};
 pub use model::Model;
 pub use runtime::{Runtime, Sampler};
-pub use sampling::{SampleAsk, SampleEvent};
+pub use sampling::SampleAsk;

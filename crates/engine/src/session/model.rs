@@ -1,13 +1,13 @@
 //! A model of either precision: the base, or one that is trained on it.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::any_model::{AnyModel, Inputs, LoadOptions, Precision};
+use super::any_model::{Aborter, AnyModel, Inputs, LoadOptions, Precision};
 use super::passes;
 use super::runtime::Runtime;
-use super::sampling::{Listener, SampleAsk, SampleEvent, SamplingGroup};
+use super::sampling::{SampleAsk, SamplingGroup};
 use super::source::Source;
 use crate::config::ModelConfig;
 use crate::element::{Bf16, Element};
@@ -20,6 +20,7 @@ use crate::model::train::{Kept, Sequence, TokenOutputs};
 use crate::model::weights::Weights;
 use crate::optim::{Optimizer, ParameterPart, Parameters};
 use crate::pool::Pool;
+use crate::sample::Event;
 
 static VERSIONS: AtomicU64 = AtomicU64::new(1);
 
@@ -58,7 +59,7 @@ impl<E: GemmElement> Model<E> {
     }
 
     pub(super) fn new(pool: Arc<Pool>, options: LoadOptions, source: Source, weights: Weights<E>) -> Self {
-        let sampling = Arc::new(Mutex::new(SamplingGroup::new(Arc::clone(&pool), options.kv_bytes)));
+        let sampling = Arc::new(Mutex::new(SamplingGroup::new(Arc::clone(&pool), &weights, options.kv_bytes)));
         Self {
             pool,
             options,
@@ -146,18 +147,19 @@ impl<E: GemmElement> Model<E> {
                 let tensor = self.weights.layout.value();
                 self.weights.replace(&self.pool, tensor, head);
             }
-            self.adapter_version = next_version();
+            let old = std::mem::replace(&mut self.adapter_version, next_version());
+            self.lock().forget_versions(|version| version.adapter == old);
         } else {
-            self.lock().drop_idle();
             for (tensor, values) in parameters.values.iter().enumerate().filter(|(_, values)| !values.is_empty()) {
                 self.weights.replace(&self.pool, tensor, values);
             }
-            self.version = next_version();
+            let old = std::mem::replace(&mut self.version, next_version());
+            self.lock().forget_versions(|version| version.weights == old);
         }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, SamplingGroup<E>> {
-        self.sampling.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.sampling.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -174,6 +176,12 @@ impl<E: GemmElement> AnyModel for Model<E> {
         let trained = self.trained.as_ref().map_or(0, |parameters| parameters.values.iter().map(Vec::len).sum());
         let adapter: usize = self.adapter_shapes().map(|(_, rows, columns)| rows * columns).sum();
         (self.weights.layout.parameters() + adapter, trained)
+    }
+
+    fn bytes(&self) -> usize {
+        let frozen: usize = self.frozen.iter().flat_map(|values| values.iter()).map(Vec::len).sum();
+        let trained = self.trained.as_ref().map_or(0, Parameters::elements) + frozen;
+        self.weights.bytes() + self.buffers.bytes() + trained * size_of::<f32>()
     }
 
     fn parameter_names(&self) -> Vec<String> {
@@ -260,26 +268,24 @@ impl<E: GemmElement> AnyModel for Model<E> {
         Box::new(super::trainable::snapshot(self))
     }
 
-    fn sample(&self, runtime: &Runtime, ask: SampleAsk, on_event: Box<dyn FnMut(SampleEvent) + Send>) -> Result<()> {
+    fn sample(&self, runtime: &Runtime, ask: SampleAsk, on_event: Box<dyn FnMut(Event) + Send>) -> Result<()> {
         if ask.count == 0 || ask.max_tokens == 0 {
             let (n, most) = (ask.count, ask.max_tokens);
             return Err(Error::new(format!("sample: n is {n} and maxTokens is {most}; both must be at least 1")));
         }
-        let accepted = Arc::new(AtomicBool::new(false));
-        let mut listener = Listener::new(ask.count, Arc::clone(&accepted), on_event);
         let adapter = self.adapter.clone().map(|adapter| (adapter, self.adapter_version));
-        let mut group = self.lock();
-        let submitted =
-            group.submit(&self.weights, self.version, adapter, ask, Box::new(move |event| listener.tell(event)));
-        drop(group);
-        submitted?;
-        accepted.store(true, Ordering::Relaxed);
+        self.lock().submit(&self.weights, self.version, adapter, ask, on_event)?;
         runtime.run_sampler(Arc::clone(&self.sampling) as _);
         Ok(())
     }
 
-    fn abort(&self, id: u64, sample: Option<usize>) {
-        self.lock().abort(id, sample);
+    fn aborter(&self) -> Aborter {
+        let sampling = Arc::downgrade(&self.sampling);
+        Arc::new(move |id, sample| {
+            if let Some(sampling) = sampling.upgrade() {
+                sampling.lock().unwrap_or_else(PoisonError::into_inner).abort(id, sample);
+            }
+        })
     }
 
     fn save_state(&self, directory: &Path) -> Result<()> {

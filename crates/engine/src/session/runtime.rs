@@ -11,8 +11,8 @@ use crate::error::{Error, Result};
 pub trait Sampler: Send {
     /// One step; false when nothing is left.
     fn step(&mut self) -> bool;
-    /// Ends everything in flight after a panic.
-    fn fail(&mut self);
+    /// Ends everything in flight with an error, after a panic.
+    fn fail(&mut self, problem: &str);
 }
 
 type Shared = Arc<Mutex<dyn Sampler>>;
@@ -90,8 +90,8 @@ fn serve(receiver: &Receiver<Message>) {
         }
         samplers.retain(|sampler| {
             let mut sampler = sampler.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            catch_unwind(AssertUnwindSafe(|| sampler.step())).unwrap_or_else(|_| {
-                sampler.fail();
+            catch_unwind(AssertUnwindSafe(|| sampler.step())).unwrap_or_else(|panic| {
+                sampler.fail(&explain(&*panic).to_string());
                 false
             })
         });

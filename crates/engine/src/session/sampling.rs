@@ -1,16 +1,16 @@
-//! The samples in flight of a base model and its adapters, over the versions of its weights.
+//! The samples in flight of a base model and of everything made from it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::runtime::Sampler;
 use crate::error::Result;
 use crate::gemm::GemmElement;
 use crate::model::adapter::Adapter;
 use crate::model::buffers::Buffers;
+use crate::model::forward::Sizes;
 use crate::model::weights::Weights;
 use crate::pool::Pool;
-use crate::sample::{Choice, Event, SampleRequest, Scheduler};
+use crate::sample::{Choice, Event, KeyValueMemory, SampleRequest, Scheduler, Version};
 
 /// Samples to draw, apart from the model.
 #[derive(Debug, Clone)]
@@ -24,25 +24,22 @@ pub struct SampleAsk {
     pub stop_tokens: Vec<u32>,
 }
 
-/// What a caller hears of its samples.
-#[derive(Debug, Clone, PartialEq)]
-pub enum SampleEvent {
-    Of(Event),
-    /// The engine failed; no more will come.
-    Failed(String),
-}
-
-/// Schedulers by version of the weights. A request goes on with the weights it began with.
+/// Schedulers by version of the weights, over one memory of keys and values. A request goes on with the weights it began
+/// with.
 pub struct SamplingGroup<E> {
     pool: Arc<Pool>,
-    kv_bytes: usize,
-    schedulers: Vec<Scheduler<E>>,
+    pub(super) memory: KeyValueMemory<E>,
+    /// Those with something in flight.
+    pub(super) schedulers: Vec<Scheduler<E>>,
+    turns: u64,
     buffers: Buffers<E>,
 }
 
 impl<E: GemmElement> SamplingGroup<E> {
-    pub fn new(pool: Arc<Pool>, kv_bytes: usize) -> Self {
-        Self { pool, kv_bytes, schedulers: Vec::new(), buffers: Buffers::default() }
+    /// `kv_bytes` bounds the keys and values of all versions together.
+    pub fn new(pool: Arc<Pool>, weights: &Weights<E>, kv_bytes: usize) -> Self {
+        let memory = KeyValueMemory::new(Sizes::of(weights).heads, weights.layout.config.num_layers, kv_bytes);
+        Self { pool, memory, schedulers: Vec::new(), turns: 0, buffers: Buffers::default() }
     }
 
     pub fn submit(
@@ -53,15 +50,14 @@ impl<E: GemmElement> SamplingGroup<E> {
         ask: SampleAsk,
         on_event: Box<dyn FnMut(Event) + Send>,
     ) -> Result<()> {
-        self.schedulers.retain(|scheduler| !scheduler.is_idle() || scheduler.version() == version);
         let found = self.schedulers.iter().position(|scheduler| scheduler.version() == version);
         let index = found.unwrap_or_else(|| {
-            self.schedulers.push(Scheduler::new(weights.clone(), version, self.kv_bytes));
+            self.schedulers.push(Scheduler::new(weights.clone(), version));
             self.schedulers.len() - 1
         });
         let (adapter, adapter_version) = adapter.map_or((None, 0), |(adapter, version)| (Some(adapter), version));
         let SampleAsk { id, prompt, count, first_sample, max_tokens, choice, stop_tokens } = ask;
-        self.schedulers[index].submit(SampleRequest {
+        let request = SampleRequest {
             id,
             prompt,
             count,
@@ -72,59 +68,45 @@ impl<E: GemmElement> SamplingGroup<E> {
             adapter,
             adapter_version,
             on_event,
-        })
+        };
+        self.turns += 1;
+        self.schedulers[index].submit(request, self.turns, &self.memory)
     }
 
     pub fn abort(&mut self, id: u64, sample: Option<usize>) {
-        self.schedulers.iter_mut().for_each(|scheduler| scheduler.abort(id, sample));
+        let Self { schedulers, memory, .. } = self;
+        schedulers.iter_mut().for_each(|scheduler| scheduler.abort(id, sample, memory));
     }
 
-    /// Lets go of versions of which nothing is in flight but the newest: called when weights change, so that copies of
-    /// the old ones do not stay.
-    pub fn drop_idle(&mut self) {
-        self.schedulers.retain(|scheduler| !scheduler.is_idle());
+    /// Lets go of the keys and values of versions that will not be asked for again.
+    pub fn forget_versions(&mut self, meant: impl Fn(Version) -> bool) {
+        self.memory.table.forget_versions(meant);
+    }
+
+    /// Takes waiting requests of all versions in the order they came, as long as there is room.
+    fn admit(&mut self) {
+        let waiting = |scheduler: &&mut Scheduler<E>| scheduler.next_turn().unwrap_or(u64::MAX);
+        while let Some(next) = self.schedulers.iter_mut().min_by_key(waiting)
+            && next.admit(&mut self.memory)
+        {}
     }
 }
 
 impl<E: GemmElement> Sampler for SamplingGroup<E> {
-    fn fail(&mut self) {
-        self.schedulers.clear();
-    }
-
-    /// One step of every version. Gives back whether work is left.
     fn step(&mut self) -> bool {
-        let Self { pool, schedulers, buffers, .. } = self;
-        // Every one is stepped, so this is no `any`.
-        let working = schedulers.iter_mut().filter_map(|scheduler| scheduler.step(pool, buffers).then_some(()));
-        working.count() > 0
-    }
-}
-
-/// Tells a caller when its request is dropped without having ended, which happens only when the engine fails.
-pub(super) struct Listener {
-    open: usize,
-    /// Unset while the request may still be refused, which is told by other means.
-    accepted: Arc<AtomicBool>,
-    hear: Box<dyn FnMut(SampleEvent) + Send>,
-}
-
-impl Listener {
-    pub fn new(open: usize, accepted: Arc<AtomicBool>, hear: Box<dyn FnMut(SampleEvent) + Send>) -> Self {
-        Self { open, accepted, hear }
+        // Samples of requests that were taken come before further requests: they were promised nothing, but they began.
+        self.schedulers.iter_mut().for_each(|scheduler| scheduler.start_samples(&mut self.memory));
+        self.admit();
+        let Self { pool, memory, schedulers, buffers, .. } = self;
+        schedulers.iter_mut().for_each(|scheduler| scheduler.step(memory, pool, buffers));
+        schedulers.retain(|scheduler| !scheduler.is_idle());
+        !schedulers.is_empty()
     }
 
-    pub fn tell(&mut self, event: Event) {
-        if matches!(event, Event::End(..)) {
-            self.open -= 1;
-        }
-        (self.hear)(SampleEvent::Of(event));
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        if self.open > 0 && self.accepted.load(Ordering::Relaxed) {
-            (self.hear)(SampleEvent::Failed("sampling failed inside the engine; this is a defect of whetstone".into()));
-        }
+    fn fail(&mut self, problem: &str) {
+        self.schedulers.iter_mut().for_each(|scheduler| scheduler.fail_all(problem));
+        self.schedulers.clear();
+        // A panic may have left pages without an owner.
+        self.memory.clear();
     }
 }

@@ -1,4 +1,5 @@
 mod passes;
+mod sampling;
 mod state;
 mod trainable;
 
