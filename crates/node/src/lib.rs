@@ -2,4 +2,8 @@
 
 mod machine;
 mod model;
+mod options;
+mod promises;
+mod sampling;
+mod sequences;
 mod tokenizer;
