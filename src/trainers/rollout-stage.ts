@@ -1,0 +1,173 @@
+import type { TrainableModel } from '../engine/index.ts'
+import { collectGroups, type RolloutFailure, type TrajectoryGroup } from '../rollouts/index.ts'
+import { batchPlan } from './batches.ts'
+import { rolloutMetrics } from './rollout-metrics.ts'
+import { type Learned, rolloutRecord } from './rollout-record.ts'
+import type { RolloutStageOptions } from './rollout-stage-options.ts'
+import { type Row, rowOf } from './rows.ts'
+import { scoreGroups, updateRewards } from './score-groups.ts'
+import { runStage, type StageReport } from './stage.ts'
+import { seedOfStage } from './training-options.ts'
+import { createWarnings } from './warnings.ts'
+
+/** A step's rollouts, scored. */
+export interface RolloutBatch<T> {
+  /** From 0. */
+  step: number
+  groups: TrajectoryGroup<T>[]
+  /** One a trajectory in which the policy drew something; by group, then by sample. */
+  rows: Row[]
+}
+
+/** What a trainer made of a batch. */
+export interface Update {
+  metrics: Record<string, number>
+  seconds: Record<string, number>
+  /** What is recorded beside each row, by its trajectory. */
+  learned?: ReadonlyMap<object, Learned>
+  warnings?: string[]
+}
+
+export interface RolloutTrainer<T> {
+  name: string
+  /** Trained models besides the policy, by name. */
+  models?: Record<string, TrainableModel>
+  update(batch: RolloutBatch<T>): Promise<Update>
+  /** What of the trainer outlives a step, as JSON. */
+  save?(): unknown
+  load?(saved: unknown): void
+}
+
+/** The stage of a trainer that learns from its own rollouts: collect, score, update, tell. */
+export async function* rolloutStage<T>(
+  options: RolloutStageOptions<T>,
+  trainer: RolloutTrainer<T>,
+): AsyncGenerator<StageReport, void, void> {
+  const { policy, tasks, rewards, record = 'full', evaluate, run } = options
+  const { name = trainer.name, tasksPerStep = Math.min(4, tasks.length) } = options
+  const seed = seedOfStage(options)
+  const plan = batchPlan(
+    tasks.map(() => 1),
+    { examples: tasksPerStep },
+    [seed, name, 'tasks'],
+  )
+  const warnings = createWarnings({
+    ...(evaluate?.best && { heldOut: evaluate.best.metric }),
+    ...(options.warnings || {}),
+  })
+  /** Those of the step in hand: a report's array is filled until it is recorded, so that an evaluation's warning joins its step's. */
+  let said: string[] = []
+  const say = (news: readonly string[]) => {
+    if (options.warnings !== false) said.push(...news)
+  }
+
+  yield* runStage({
+    name,
+    steps: options.steps,
+    state: {
+      models: { [name]: policy.model, ...trainer.models },
+      save: () => ({
+        warnings: warnings.save(),
+        rewards: rewards?.save() ?? null,
+        trainer: trainer.save?.() ?? null,
+      }),
+      load(saved) {
+        const before = saved as {
+          warnings: unknown
+          rewards: Record<string, unknown> | null
+          trainer: unknown
+        }
+        warnings.load(before.warnings)
+        if (before.rewards) rewards?.load(before.rewards)
+        if (before.trainer !== null) trainer.load?.(before.trainer)
+      },
+    },
+    async step(step) {
+      said = []
+      const began = performance.now()
+      const chosen = plan.at(step).map((index) => tasks[index]!)
+      const { groups, metrics, failures } = await collect(options, chosen, seed, step)
+      const drawn = performance.now()
+      await scoreGroups(rewards, groups)
+      const rewarded = updateRewards(rewards, groups)
+      const scored = performance.now()
+      const rows = groups.flatMap(({ trajectories }, group) =>
+        trajectories.flatMap((one) => rowOf(one, group) ?? []),
+      )
+      const update = await trainer.update({ step, groups, rows })
+      const all = { ...rolloutMetrics(groups, rows, metrics), ...rewarded, ...update.metrics }
+      say(update.warnings ?? [])
+      say(warnings.afterStep(all))
+      say(failureWarning(failures, groups.length * (options.groupSize ?? 8)))
+      return {
+        metrics: all,
+        seconds: { rollout: (drawn - began) / 1000, reward: (scored - drawn) / 1000, ...update.seconds },
+        warnings: said,
+        rollouts: records(groups, failures, update.learned, record),
+      }
+    },
+    ...(evaluate && {
+      evaluate: {
+        ...evaluate,
+        async measure() {
+          const measured = await evaluate.measure()
+          say(warnings.afterEvaluation(measured))
+          return measured
+        },
+      },
+    }),
+    ...(run && { run }),
+  })
+}
+
+async function collect<T>(
+  options: RolloutStageOptions<T>,
+  tasks: readonly { id: string; task: T }[],
+  seed: number,
+  step: number,
+) {
+  const { policy, rollout, groupSize = 8, resample, concurrency, timeoutMs, retries, onFailure } = options
+  const collected = await collectGroups({
+    policy,
+    tasks,
+    rollout,
+    groupSize,
+    seed,
+    step,
+    ...(resample !== undefined && { resample }),
+    ...(concurrency !== undefined && { concurrency }),
+    ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(retries !== undefined && { retries }),
+    ...(onFailure !== undefined && { onFailure }),
+  })
+  // The engine counts changes of weights in this process, which a resumed stage does not repeat; the policy's steps are its version.
+  for (const trajectory of [
+    ...collected.groups.flatMap(({ trajectories }) => trajectories),
+    ...collected.failures.map((failure) => failure.trajectory),
+  ])
+    for (const { versions } of trajectory.segments)
+      for (let t = 0; t < versions.length; t++) if (versions[t] !== -1) versions[t] = step
+  return collected
+}
+
+function failureWarning(failures: readonly RolloutFailure[], rollouts: number): string[] {
+  const [first] = failures
+  if (!first) return []
+  return [
+    `${failures.length} of ${rollouts} rollouts failed; the first, sample ${first.sample} of task "${first.taskId}": ${first.reason}`,
+  ]
+}
+
+function records<T>(
+  groups: readonly TrajectoryGroup<T>[],
+  failures: readonly RolloutFailure[],
+  learned: ReadonlyMap<object, Learned> | undefined,
+  record: 'full' | 'text' | 'none',
+): object[] {
+  if (record === 'none') return []
+  const kept = groups.flatMap(({ trajectories }) => trajectories)
+  const dropped = failures.map(({ trajectory }) => trajectory).filter((one) => !kept.includes(one))
+  return [...kept, ...dropped].map((trajectory) =>
+    rolloutRecord(trajectory, learned?.get(trajectory), record),
+  )
+}
