@@ -72,10 +72,10 @@ export function settledAnswer(written: string, format: AnswerFormat): SettledAns
   const cut = cutAtStop(written, format.stopStrings)
   const held = cut.length < written.length ? 0 : partialEnd(cut, format.stopStrings)
   const safe = cut.slice(0, cut.length - held)
+  const begun = safe.trimStart()
+  if (begun === '' || (THINK.startsWith(begun) && begun !== THINK)) return { reasoning: '', text: '' }
   const { reasoning, rest, open } = splitReasoning(safe, format.thinking)
   if (open) return { reasoning: withoutPartial(reasoning ?? '', [END_THINK]).trim(), text: '' }
-  const start = rest.trimStart()
-  if (reasoning === undefined && (start === '' || THINK.startsWith(start))) return { reasoning: '', text: '' }
   return { reasoning: reasoning?.trim() ?? '', text: settledText(rest, format).trim() }
 }
 

@@ -311,6 +311,46 @@ describe('what cannot be answered', () => {
     expect(scripted.requests).toHaveLength(1)
   })
 
+  it('is streamed up to the signal and then ends as the SDK expects', async () => {
+    const aborting = new AbortController()
+    const scripted = scriptedModel(await chatTokenizer('hermes'), async () => {
+      aborting.abort()
+      return 'half'
+    })
+    const model = createPolicy(scripted).languageModel()
+    const errors: unknown[] = []
+    const result = streamText({
+      model,
+      prompt: 'a',
+      abortSignal: aborting.signal,
+      onError: ({ error }) => errors.push(error),
+    })
+    const types = (await collect(result.stream)).map(({ type }) => type)
+    expect(types.at(-1)).toBe('abort')
+    expect(errors).toEqual([])
+  })
+
+  it('is no more once nobody reads the stream, and the recording has what was drawn', async () => {
+    let drawing: (() => void) | undefined
+    const scripted = scriptedModel(await chatTokenizer('hermes'), async (_, { signal }) => {
+      await new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve()))
+      drawing?.()
+      return 'half'
+    })
+    const policy = createPolicy(scripted)
+    const recording = policy.startRecording()
+    const { stream } = await policy
+      .languageModel({ recording })
+      .doStream({ prompt: [{ role: 'user', content: [] }] })
+    const drawn = new Promise<void>((resolve) => {
+      drawing = resolve
+    })
+    await stream.cancel()
+    await drawn
+    await new Promise((resolve) => setTimeout(resolve, 1))
+    expect(recording.read().calls).toMatchObject([{ stopReason: 'aborted' }])
+  })
+
   it('while the weights change is an error', async () => {
     let version = 0
     const scripted = scriptedModel(await chatTokenizer('hermes'), () => 'yes', { version: () => version++ })

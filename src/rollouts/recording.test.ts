@@ -1,6 +1,7 @@
 import { generateText, isStepCount, type ModelMessage, ToolLoopAgent, tool } from 'ai'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { loadTokenizer, renderChat } from '../text/index.ts'
 import { createPolicy } from './policy.ts'
 import type { RecordedCalls } from './segments.ts'
 import { chatTokenizer, type Family, familyNames } from './testing/chat-tokenizers.ts'
@@ -91,7 +92,6 @@ describe('a conversation', () => {
       const recorded = recording.read()
       expect(recorded).toMatchObject({ segments: [{}], prefixBreaks: 0, truncated: false })
       expectExact(model, recorded)
-      const { renderChat } = await import('../text/index.ts')
       const whole = renderChat(
         model.tokenizer,
         messages.map(({ role, content }) => ({
@@ -130,6 +130,35 @@ describe('a conversation', () => {
       )
       expect(ends).toEqual([0, 0, 0, 1])
     }
+  })
+
+  it('keeps its tokens where the tokenizer puts a space before every text', async () => {
+    const tokenizer = await chatTokenizer('hermes')
+    const json = JSON.parse(tokenizer.toJson())
+    json.pre_tokenizer.add_prefix_space = true
+    const spaced = loadTokenizer({
+      tokenizerJson: JSON.stringify(json),
+      chatTemplate: tokenizer.chatTemplate,
+      eosToken: tokenizer.eosToken,
+    })
+    const model = scriptedModel(spaced, () => 'yes')
+    const policy = createPolicy(model)
+    const recording = policy.startRecording()
+    const languageModel = policy.languageModel({ recording })
+    const messages: ModelMessage[] = [{ role: 'user', content: 'a' }]
+    for (const setting of [{}, { maxOutputTokens: 2 }, {}]) {
+      const { responseMessages } = await generateText({ model: languageModel, messages, ...setting })
+      messages.push(...responseMessages, { role: 'user', content: 'b' })
+    }
+    const recorded = recording.read()
+    expect(recorded).toMatchObject({ segments: [{}], prefixBreaks: 0 })
+    expectExact(model, recorded)
+    const { tokens, mask } = recorded.segments[0]!
+    const given = [...tokens].filter((_, index) => !mask[index])
+    const turn = '<|im_start|>user\nb<|im_end|>\n<|im_start|>assistant\n'
+    const between = [...spaced.encode(`<|im_start|>${turn}`)].slice(1)
+    expect(given.join()).toContain(between.join())
+    expect(spaced.decode(given).replaceAll(' ', '')).toContain(`\n${turn}<|im_end|>\n${turn}`)
   })
 
   it('ended by another end token than the template’s still gets the template’s', async () => {

@@ -39,7 +39,7 @@ async function learntPolicy(family: Family, call: string) {
   const script = createPolicy(scriptedModel(tokenizer, () => [call, 'It is 2.', 'yes'][turn++ % 3] as string))
   const recording = script.startRecording()
   await rollout({ model: script.languageModel({ recording }), task: 'a' } as RolloutContext<string>)
-  const model = await trainedModel(tokenizer, trainingSequences(recording.read()), 60)
+  const model = await trainedModel(tokenizer, trainingSequences(recording.read()), 35)
   return createPolicy(model, { temperature: 0.9 })
 }
 
@@ -61,6 +61,8 @@ describe.each(written)('%s: trajectories of several turns with tools', (family, 
     expect(trajectories.some(({ calls }) => calls.some(({ toolCalls }) => toolCalls.length > 0))).toBe(true)
     const lengths = trajectories.map(({ calls }) => calls.length)
     expect(Math.max(...lengths)).toBeGreaterThan(2)
+    // Mistral's template puts the tools before the last question, so a second question changes what came before.
+    expect((collected.metrics.prefix_breaks as number) > 0).toBe(family === 'mistral')
     const sequences = trajectories.flatMap(trainingSequences)
     const outputs = await policy.model.forward(sequences, { temperature: 0.9 })
     for (const [index, { mask, samplerLogprobs, versions }] of sequences.entries()) {
