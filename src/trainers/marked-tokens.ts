@@ -40,3 +40,14 @@ export function markSampled(prompt: Int32Array, sampled: Int32Array): MarkedToke
 export function throughAnswer({ tokens, mask }: MarkedTokens): Int32Array {
   return tokens.slice(0, mask.lastIndexOf(1) + 1)
 }
+
+/** The tokens of a conversation for a reward model to score: up to the end of the assistant's last answer, where the score is read. */
+export function tokensToScore(tokenizer: Tokenizer, { messages, tools }: Conversation): Int32Array {
+  const { tokens, assistantMask } = encodeChat(tokenizer, messages, {
+    marked: 'last',
+    ...(tools && { tools }),
+  })
+  if (!assistantMask.includes(1))
+    throw new RangeError('the conversation has no answer of the assistant to score')
+  return throughAnswer({ tokens, mask: assistantMask })
+}
