@@ -1,5 +1,6 @@
 export { type BackendReport, sandboxReport } from './capabilities.ts'
 export { type CommandRequest, createDirectorySandbox, type DirectorySandbox } from './directory.ts'
+export { largestLimits } from './limits.ts'
 export { createSandbox, type Sandbox, type SandboxOptions } from './sandbox.ts'
 export { createSession, type Session } from './session.ts'
 export type {

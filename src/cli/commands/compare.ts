@@ -1,11 +1,15 @@
-import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import { compareResults } from '../../evals/compare-results.ts'
 import { formatComparison } from '../../evals/format-result.ts'
 import { parseEvalResult } from '../../evals/result.ts'
-import { CommandError, messageOf } from '../command-error.ts'
+import { readInputFile } from '../input-files.ts'
 import { number } from '../option-parsers.ts'
 import { writeLine } from '../write-line.ts'
+
+interface CompareOptions {
+  difference?: number
+  json?: true
+}
 
 export function compareCommand(): Command {
   return new Command('compare')
@@ -18,18 +22,12 @@ export function compareCommand(): Command {
       number({ minimum: 0, above: true, maximum: 1 }),
     )
     .option('--json', 'print one JSON object')
-    .action(async (a: string, b: string, options: { difference?: number; json?: true }) => {
+    .action(async (a: string, b: string, options: CompareOptions) => {
       const comparison = compareResults(await readResult(a), await readResult(b), options.difference)
       await writeLine(options.json ? JSON.stringify(comparison) : formatComparison(comparison, [a, b]))
     })
 }
 
 async function readResult(path: string) {
-  try {
-    return parseEvalResult(await readFile(path, 'utf8'), path)
-  } catch (error) {
-    throw (error as NodeJS.ErrnoException).code
-      ? new CommandError(`cannot read ${path}: ${messageOf(error)}`)
-      : error
-  }
+  return parseEvalResult((await readInputFile(path)).toString('utf8'), path)
 }

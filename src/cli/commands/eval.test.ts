@@ -138,9 +138,12 @@ describe('eval --model', () => {
     })
   })
   it.each([
-    [['--model', 'm', '-n', '2', '-k', '1,5'], /pass@5 needs at least 5 answers of each task; give --n 5/, 1],
-    [[], /one of --samples and --model/, 1],
-    [['--model', 'm', '--samples', 's'], /one of --samples and --model/, 1],
+    [['--model', 'm', '-n', '2', '-k', '1,5'], /pass@5 needs at least 5 answers of each task; give --n 5/, 2],
+    [[], /one of --samples and --model/, 2],
+    [['--model', 'm', '--samples', 's'], /one of --samples and --model/, 2],
+    [['--samples', 's', '--temperature', '0'], /--temperature .* cannot be used with --samples/, 2],
+    [['--samples', 'none.jsonl'], /cannot read none\.jsonl/, 1],
+    [['--model', 'm', '--output', '/'], /cannot write \/: it is a directory/, 1],
     [['--model', 'm', '--output', '/nonexistent/r.json'], /cannot write \/nonexistent\/r\.json/, 1],
     [['--model', 'm', '-k', '1,x'], /integer from 1/, 2],
     [['--model', 'm', '--timeout', '0'], /integer from 1/, 2],
@@ -179,7 +182,7 @@ describe('compare', () => {
   it('says which file is missing or is no result', async () => {
     await write('a.json', [true])
     expect(await run(compareCommand(), inDirectory('a.json'), inDirectory('none.json'))).toBe(1)
-    expect(stderr).toMatch(/cannot read .*none\.json: ENOENT/)
+    expect(stderr).toMatch(/cannot read .*none\.json: there is no such file/)
     await writeFile(inDirectory('c.json'), '[]')
     expect(await run(compareCommand(), inDirectory('c.json'), inDirectory('a.json'))).toBe(1)
     expect(stderr).toMatch(/c\.json: not a result of "whetstone eval"/)
@@ -203,6 +206,8 @@ describe('tasks', () => {
   it('refuses a level that does not exist and a folder that does not', async () => {
     expect(await run(tasksCommand(), inDirectory('h.jsonl'), '--levels', '6')).toBe(2)
     expect(await run(tasksCommand(), join(directory, 'none', 'h.jsonl'), '--count', '1')).toBe(1)
-    expect(stderr).toMatch(/cannot write .*h\.jsonl/)
+    expect(stderr).toMatch(/cannot write .*h\.jsonl: there is no folder .*none; create it first/)
+    expect(await run(tasksCommand(), directory)).toBe(1)
+    expect(stderr).toMatch(/it is a directory; name a file in it/)
   })
 })

@@ -1,5 +1,3 @@
-import { access, constants } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import { Command, Option } from 'commander'
 import { programOfCompletion } from '../../data/answers/program.ts'
 import { writeFileSafely, writeJsonLines } from '../../data/json-lines.ts'
@@ -16,9 +14,9 @@ import {
 import type { Attempt } from '../../evals/judge-samples.ts'
 import { readSamples } from '../../evals/samples.ts'
 import { createSandbox } from '../../sandbox/index.ts'
-import { CommandError, messageOf } from '../command-error.ts'
 import { loadOptions, type ModelOptions } from '../model-options.ts'
 import { integer, list, number } from '../option-parsers.ts'
+import { refuseUnwritable } from '../output-files.ts'
 import { writeLine } from '../write-line.ts'
 
 interface EvalOptions extends Omit<ModelOptions, 'model'> {
@@ -111,14 +109,40 @@ export function evalCommand(load: LoadSamplingModel): Command {
     .option('--json', 'print one JSON object: {verdicts, passAtK, ...}')
     .option('--output <file>', 'also write that object to a file, for "whetstone compare"')
     .option('--transcript <file>', "write the model's answers and their verdicts as JSONL")
-    .action((tasks: string, options: EvalOptions) => evaluate(tasks, options, load))
+    .action((tasks: string, options: EvalOptions, command: Command) => {
+      checkUsage(options, command)
+      return evaluate(tasks, options, load)
+    })
+}
+
+/** Options that say how a model answers; beside --samples they would do nothing. */
+const modelOptions = [
+  'precision',
+  'threads',
+  'n',
+  'temperature',
+  'topP',
+  'maxTokens',
+  'seed',
+  'prompting',
+] as const satisfies (keyof EvalOptions)[]
+
+function checkUsage({ samples, model, k = [], n }: EvalOptions, command: Command): void {
+  if ((samples === undefined) === (model === undefined))
+    command.error('error: give one of --samples and --model: the answers, or who writes them')
+  const idle = modelOptions.find((name) => command.getOptionValueSource(name) === 'cli')
+  if (samples !== undefined && idle !== undefined) {
+    const { long } = command.options.find((option) => option.attributeName() === idle)!
+    command.error(`error: ${long} says how a model answers; it cannot be used with --samples`)
+  }
+  const largest = Math.max(...k)
+  if (model !== undefined && largest > n)
+    command.error(
+      `error: pass@${largest} needs at least ${largest} answers of each task; give --n ${largest} or more`,
+    )
 }
 
 async function evaluate(name: string, options: EvalOptions, load: LoadSamplingModel): Promise<void> {
-  if ((options.samples === undefined) === (options.model === undefined)) {
-    throw new CommandError('give one of --samples and --model: the answers, or who writes them')
-  }
-  if (options.model !== undefined) refuseLargeKs(options)
   for (const path of [options.output, options.transcript])
     if (path !== undefined) await refuseUnwritable(path)
   const taskSet = withLimit(await loadTasks(name), options.limit)
@@ -143,22 +167,6 @@ async function evaluate(name: string, options: EvalOptions, load: LoadSamplingMo
   } finally {
     await sandbox.close()
   }
-}
-
-/** Before hours of sampling, not after. */
-async function refuseUnwritable(path: string): Promise<void> {
-  await access(dirname(path), constants.W_OK).catch((error) => {
-    throw new CommandError(`cannot write ${path}: ${messageOf(error)}`)
-  })
-}
-
-/** Likewise. */
-function refuseLargeKs({ k = [], n }: EvalOptions): void {
-  const largest = Math.max(...k)
-  if (largest > n)
-    throw new CommandError(
-      `pass@${largest} needs at least ${largest} answers of each task; give --n ${largest} or more`,
-    )
 }
 
 async function attemptsOf(

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { basename, extname } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { Command, Option } from 'commander'
@@ -6,10 +5,13 @@ import {
   createSandbox,
   defaultLimits,
   type Language,
+  type Limits,
+  largestLimits,
   type RunResult,
+  type Sandbox,
   type Verdict,
 } from '../../sandbox/index.ts'
-import { CommandError, messageOf } from '../command-error.ts'
+import { readInputFile } from '../input-files.ts'
 import { integer } from '../option-parsers.ts'
 import { writeLine } from '../write-line.ts'
 
@@ -22,10 +24,13 @@ interface SandboxCommandOptions {
   memory: number
   output: number
   processes: number
+  disk: number
   tests?: string
   entry?: string
   json?: true
 }
+
+const mebibyte = 2 ** 20
 
 const languages: Record<string, Language> = {
   '.js': 'javascript',
@@ -55,62 +60,116 @@ export function sandboxCommand(): Command {
     )
     .option('--stdin', "hand this command's standard input to the program")
     .option('--file <path...>', 'files to lay beside the program, by their base names', [])
-    .option('--timeout <ms>', 'deadline in milliseconds', integer({ minimum: 1 }), defaultLimits.milliseconds)
-    .option('--memory <MiB>', 'memory cap', integer({ minimum: 1 }), defaultLimits.memoryBytes / 2 ** 20)
+    .option(
+      '--timeout <ms>',
+      'deadline in milliseconds',
+      capParser('milliseconds'),
+      defaultLimits.milliseconds,
+    )
+    .option(
+      '--memory <MiB>',
+      'memory cap',
+      capParser('memoryBytes', mebibyte),
+      defaultLimits.memoryBytes / mebibyte,
+    )
     .option(
       '--output <bytes>',
       'cap of stdout, and of stderr',
-      integer({ minimum: 1 }),
+      capParser('outputBytes'),
       defaultLimits.outputBytes,
     )
     .option(
       '--processes <n>',
       'processes and threads of a Python program',
-      integer({ minimum: 1 }),
+      capParser('processes'),
       defaultLimits.processes,
+    )
+    .option(
+      '--disk <MiB>',
+      'room for files',
+      capParser('fileBytes', mebibyte),
+      defaultLimits.fileBytes / mebibyte,
     )
     .option('--tests <file>', 'judge the program as a solution by these tests')
     .option('--entry <name>', 'the function that the tests call; needed with --tests')
     .option('--json', 'print the result as one JSON object')
     .addHelpText('after', '\nExits 0 when the program ended well or the tests passed, else 1.')
-    .action(runSandbox)
+    .action((file: string, args: string[], options: SandboxCommandOptions, command: Command) => {
+      const language = options.language ?? languages[extname(file)]
+      if (language === undefined) {
+        return command.error(`error: ${file}: the language is not known from its name; give --language`)
+      }
+      checkUsage(args, options, command)
+      return runSandbox({ file, language, args, options })
+    })
 }
 
-async function runSandbox(file: string, args: string[], options: SandboxCommandOptions): Promise<void> {
-  const language = options.language ?? languages[extname(file)]
-  if (!language) {
-    throw new CommandError(`${file}: the language is not known from its name; give --language`)
+/** A parser of a cap in units of so many of the limit's own. */
+function capParser(name: keyof Limits, unit = 1): (text: string) => number {
+  return integer({ minimum: 1, maximum: largestLimits[name] / unit })
+}
+
+function checkUsage(args: string[], options: SandboxCommandOptions, command: Command): void {
+  const { tests, entry, stdin, file } = options
+  if (tests !== undefined && entry === undefined)
+    command.error('error: --tests needs --entry: the name of the function that the tests call')
+  if (tests === undefined && entry !== undefined)
+    command.error('error: --entry needs --tests: the file of the tests that call it')
+  const idle = { arguments: args.length > 0, '--stdin': stdin, '--file': file.length > 0 }
+  for (const [name, isGiven] of Object.entries(idle)) {
+    if (tests !== undefined && isGiven)
+      command.error(
+        `error: ${name} cannot be used with --tests: tests call the solution and hand it nothing else`,
+      )
   }
-  if (options.tests !== undefined && options.entry === undefined) {
-    throw new CommandError('--tests needs --entry: the name of the function that the tests call')
-  }
-  const source = await read(file)
-  const limits = {
+  const names = file.map((path) => basename(path))
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  if (twice !== undefined)
+    command.error(`error: two files are named ${twice}; files lie beside the program by their base names`)
+}
+
+interface Invocation {
+  file: string
+  language: Language
+  args: string[]
+  options: SandboxCommandOptions
+}
+
+async function runSandbox(invocation: Invocation): Promise<void> {
+  const { file, options } = invocation
+  const source = (await readInputFile(file)).toString('utf8')
+  const limits: Limits = {
     milliseconds: options.timeout,
-    memoryBytes: options.memory * 2 ** 20,
+    memoryBytes: options.memory * mebibyte,
     outputBytes: options.output,
     processes: options.processes,
+    fileBytes: options.disk * mebibyte,
   }
-  const sandbox = await createSandbox({ workers: 1, python: options.python })
+  const sandbox = await createSandbox({ workers: 1, python: options.python, fileBytes: limits.fileBytes })
   try {
-    if (options.tests !== undefined) {
-      const tests = await read(options.tests)
-      const request = { language, solution: source, tests, entryPoint: options.entry!, limits }
-      const verdict = await sandbox.runTests(request)
-      await print(verdict, options.json)
-      if (!verdict.passed) process.exitCode = 1
-      return
-    }
-    const files = Object.fromEntries(
-      await Promise.all(options.file.map(async (path) => [basename(path), await readFile(path)] as const)),
-    )
-    const stdin = options.stdin ? await text(process.stdin) : ''
-    const result = await sandbox.run({ language, source, args, stdin, files, limits })
+    const result =
+      options.tests === undefined
+        ? await run(sandbox, source, limits, invocation)
+        : await judge(sandbox, source, limits, invocation)
     await print(result, options.json)
-    if (result.stopped !== 'ok') process.exitCode = 1
+    if ('passed' in result ? !result.passed : result.stopped !== 'ok') process.exitCode = 1
   } finally {
     await sandbox.close()
   }
+}
+
+async function run(sandbox: Sandbox, source: string, limits: Limits, invocation: Invocation) {
+  const { language, args, options } = invocation
+  const files = Object.fromEntries(
+    await Promise.all(options.file.map(async (path) => [basename(path), await readInputFile(path)] as const)),
+  )
+  const stdin = options.stdin ? await text(process.stdin) : ''
+  return sandbox.run({ language, source, args, stdin, files, limits })
+}
+
+async function judge(sandbox: Sandbox, source: string, limits: Limits, { language, options }: Invocation) {
+  const tests = (await readInputFile(options.tests!)).toString('utf8')
+  return sandbox.runTests({ language, solution: source, tests, entryPoint: options.entry!, limits })
 }
 
 async function print(result: RunResult | Verdict, json = false): Promise<void> {
@@ -119,12 +178,4 @@ async function print(result: RunResult | Verdict, json = false): Promise<void> {
   process.stderr.write(result.stderr)
   if ('passed' in result) await writeLine(result.passed ? 'passed' : `${result.reason}: ${result.message}`)
   else if (result.stopped !== 'ok') process.stderr.write(`whetstone: ${result.stopped}: ${result.reason}\n`)
-}
-
-async function read(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    throw new CommandError(`cannot read ${path}: ${messageOf(error)}`)
-  }
 }

@@ -3,6 +3,7 @@ import type { Split } from '../../data/generator/chain.ts'
 import { generateTasks } from '../../data/generator/generate-tasks.ts'
 import { writeTasks } from '../../data/tasks/read-tasks.ts'
 import { integer, list } from '../option-parsers.ts'
+import { refuseUnwritable } from '../output-files.ts'
 import { writeLine } from '../write-line.ts'
 
 interface TasksOptions {
@@ -34,6 +35,7 @@ export function tasksCommand(): Command {
       list(integer({ minimum: 1, maximum: 5 })),
     )
     .action(async (file: string, { language, levels, ...options }: TasksOptions) => {
+      await refuseUnwritable(file)
       const tasks = generateTasks({
         ...options,
         ...(language && { languages: [language] }),
