@@ -4,10 +4,12 @@ import { compareCommand } from './commands/compare.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { evalCommand } from './commands/eval.ts'
 import { pullCommand } from './commands/pull.ts'
+import { reportCommand } from './commands/report.ts'
 import { sampleCommand } from './commands/sample.ts'
 import { sandboxCommand } from './commands/sandbox.ts'
 import { scoreCommand } from './commands/score.ts'
 import { tasksCommand } from './commands/tasks.ts'
+import { trainCommand } from './commands/train.ts'
 import type { LoadModel } from './load-model.ts'
 import { createProgram, runProgram } from './program.ts'
 import { showProgress } from './show-progress.ts'
@@ -23,6 +25,8 @@ const commands = [
   evalCommand(load),
   compareCommand(),
   tasksCommand(),
+  trainCommand(() => undefined),
+  reportCommand(),
   sandboxCommand(),
   doctorCommand(),
 ]

@@ -11,6 +11,7 @@ const EXPECTED = new Set([
   'TextError',
   'DataError',
   'EngineError',
+  'RunError',
   'Error',
 ])
 

@@ -7,7 +7,7 @@ export function refuseUnknownKeys(schema: z.ZodType, value: unknown, what: strin
   const shape = shapeOf(schema)
   if (!shape || typeof value !== 'object' || value === null || Array.isArray(value)) return
   for (const [key, part] of Object.entries(value)) {
-    const known = shape[key]
+    const known = Object.hasOwn(shape, key) ? shape[key] : undefined
     const full = path + key
     if (known) {
       refuseUnknownKeys(known, part, what, `${full}.`)

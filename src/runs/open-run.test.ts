@@ -75,7 +75,7 @@ describe('a run in a directory', () => {
     expect(await readdir(join(directory, 'rollouts', 'reinforce'))).toHaveLength(7)
     expect(JSON.parse((await lines('rollouts/reinforce/0.jsonl'))[3]!)).toMatchObject({
       sample: 3,
-      tokens: expect.any(Array),
+      segments: [{ tokens: expect.any(Array) }],
     })
     const kept = await readdir(join(directory, 'checkpoints'))
     expect(kept).toEqual(expect.arrayContaining(['pretrain-5', 'reinforce-6', 'reinforce-7']))

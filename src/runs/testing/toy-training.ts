@@ -68,7 +68,7 @@ export async function* toyPretrain(
   })
 }
 
-/** REINFORCE on two-turn rollouts that run at once and take times of their own: the share of the letter e. */
+/** REINFORCE on two-turn rollouts that run at once and take times of their own: the share of even tokens. */
 export async function* toyReinforce(
   model: TrainableModel,
   run: Run,
@@ -88,8 +88,8 @@ export async function* toyReinforce(
     run,
     evaluate: {
       every: 3,
-      measure: async () => ({ letters: average }),
-      best: { metric: 'letters', goal: 'maximum' },
+      measure: async () => ({ even: average }),
+      best: { metric: 'even', goal: 'maximum' },
     },
     async step(index) {
       const rollouts = await Promise.all(
@@ -98,7 +98,10 @@ export async function* toyReinforce(
       const reward = rollouts.reduce((sum, one) => sum + one.reward, 0) / rollouts.length
       average = 0.8 * average + 0.2 * reward
       const weights = rollouts.map((one) => (one.reward - average) / 16)
-      const examples = rollouts.map(({ tokens }, i) => ({ sequences: [sequence(tokens)], index: i }))
+      const examples = rollouts.map(({ segments: [{ tokens }] }, i) => ({
+        sequences: [sequence(tokens)],
+        index: i,
+      }))
       const { loss } = await model.forwardBackward(examples, weighted(weights))
       await model.optimStep({ learningRate: 1e-3 })
       return { metrics: { reward, loss, tokens: 4 * 12 }, rollouts }
@@ -121,9 +124,13 @@ async function toyRollout(model: TrainableModel, seed: number, step: number, sam
     tokens.push(...drawn!.tokens)
     logprobs.push(...drawn!.logprobs)
   }
-  const text = tokens
-    .slice(4)
-    .map((token) => (token === 101 ? 'e' : token === 257 ? '|' : '.'))
-    .join('')
-  return { sample, text, tokens, logprobs, reward: [...text].filter((letter) => letter === 'e').length / 12 }
+  const drawn = tokens.slice(4)
+  const none = [0, 0, 0, 0]
+  const segment = { tokens, mask: [...none, ...drawn.map(() => 1)], logprobs: [...none, ...logprobs] }
+  return {
+    sample,
+    text: model.tokenizer.decode(drawn),
+    reward: drawn.filter((token) => token % 2 === 0).length / drawn.length,
+    segments: [segment] as [typeof segment],
+  }
 }

@@ -2,6 +2,7 @@ import { element, formatNumber } from './dom.js'
 
 const drawn = []
 const PLOT_HEIGHT = 170
+const STEP_INCREMENTS = [1, 10, 100, 1e3, 1e4, 1e5, 1e6].flatMap((power) => [power, 2 * power, 5 * power])
 
 function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim()
@@ -52,7 +53,10 @@ function draw(item) {
       x: { time: false, range: (_, low, high) => (low === high ? [low - 1, high + 1] : [low, high]) },
       ...(plot.kind === 'stacked' && { y: { range: (_, _low, high) => [0, (high || 1) * 1.05] } }),
     },
-    axes: [axis({ size: 26 }), axis({ size: 58, values: (_, ticks) => ticks.map(formatNumber) })],
+    axes: [
+      axis({ size: 26, incrs: STEP_INCREMENTS }),
+      axis({ size: 58, values: (_, ticks) => ticks.map(formatNumber) }),
+    ],
     series,
     bands,
     hooks: {

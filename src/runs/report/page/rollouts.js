@@ -266,7 +266,7 @@ function tokensOnDemand(segments) {
     element(
       'p.muted',
       {},
-      'Ids; the darker a drawn token, the less likely it was. Pale ones were given, not drawn.',
+      'The darker a drawn token, the less likely it was. Pale ones were given, not drawn.',
     ),
     body,
   )
@@ -276,10 +276,7 @@ function tokensOnDemand(segments) {
 function tokenSpans({ tokens, mask, logprobs = [], versions = [] }) {
   return tokens.map((token, i) => {
     const isDrawn = mask ? mask[i] === 1 : true
-    const text = tokenTexts[token] ?? ''
-    const shown =
-      text.trim() === '' && text !== '' ? JSON.stringify(text).slice(1, -1).replaceAll(' ', '␣') : text
-    const span = element(isDrawn ? 'span' : 'span.given', {}, shown || `#${token}`)
+    const span = element(isDrawn ? 'span' : 'span.given', {}, readable(tokenTexts[token] ?? '', token))
     span.title = `token ${token}`
     if (isDrawn && logprobs[i] !== undefined) {
       const version = versions[i] >= 0 ? `, policy version ${versions[i]}` : ''
@@ -288,4 +285,10 @@ function tokenSpans({ tokens, mask, logprobs = [], versions = [] }) {
     }
     return span
   })
+}
+
+/** White space made visible; the id where a token alone is no text, as with half a character. */
+function readable(text, token) {
+  if (text === '' || text.includes('\ufffd')) return `#${token}`
+  return text.trim() === '' ? JSON.stringify(text).slice(1, -1).replaceAll(' ', '␣') : text
 }

@@ -1,0 +1,130 @@
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+const source = join(import.meta.dirname, '..', '..')
+const main = join(source, 'cli', 'main.ts')
+
+let directory: string
+let program: string
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'whetstone-train-'))
+  await mkdir(join(directory, 'demo'))
+  program = join(directory, 'demo', 'recipe.ts')
+  await writeFile(
+    program,
+    `import { z } from ${JSON.stringify(join(source, '..', 'node_modules', 'zod', 'index.js'))}
+import { defineRun } from ${JSON.stringify(join(source, 'runs', 'index.ts'))}
+import { toyModel, toyPretrain, toyReinforce } from ${JSON.stringify(join(source, 'runs', 'testing', 'toy-training.ts'))}
+
+export default defineRun({
+  name: 'demo',
+  options: { steps: z.int().min(1).default(4), slow: z.number().default(0) },
+  async train({ run, options, log }) {
+    const model = await toyModel()
+    for await (const _ of toyPretrain(model, run, options.steps))
+      await new Promise((resolve) => setTimeout(resolve, options.slow))
+    log('now reinforce')
+    for await (const _ of toyReinforce(model, run, 3));
+    return { stages: [{ name: 'pretrain', values: { 'pass@1': 0.5 } }] }
+  },
+})
+`,
+  )
+})
+afterAll(() => rm(directory, { recursive: true }))
+
+async function whetstone(...args: string[]) {
+  return promisify(execFile)(process.execPath, [main, ...args]).then(
+    ({ stdout, stderr }) => ({ stdout, stderr, code: 0 }),
+    ({ stdout, stderr, code }) => ({ stdout, stderr, code }),
+  )
+}
+const file = async (name: string, content: string) => {
+  const path = join(directory, name)
+  await writeFile(path, content)
+  return path
+}
+
+describe('whetstone train', () => {
+  it('runs a folder into a directory, shows its steps and prints the digest, the same in each run', async () => {
+    const first = await whetstone('train', join(directory, 'demo'), '--run', join(directory, 'first'))
+    expect(first).toMatchObject({ code: 0, stderr: expect.stringContaining('pretrain 4/4  loss') })
+    expect(first.stderr).toContain('now reinforce')
+    const digest = /^report .*first\/report\.html\ndigest {2}([0-9a-f]{64})\n$/.exec(first.stdout)?.[1]
+    const second = await whetstone('train', program, '--run', join(directory, 'second'), '--json')
+    const lines = second.stdout
+      .trim()
+      .split('\n')
+      .map((line: string) => JSON.parse(line))
+    expect(lines).toHaveLength(8)
+    expect(lines[0]).toMatchObject({
+      stage: 'pretrain',
+      step: 0,
+      steps: 4,
+      metrics: { loss: expect.any(Number) },
+    })
+    expect(lines[7]).toMatchObject({ digest })
+    expect(await readFile(join(directory, 'second', 'card.json'), 'utf8')).toContain('pass@1')
+    expect((await whetstone('report', join(directory, 'second'))).stdout).toContain(digest)
+  })
+
+  it('stops on Ctrl-C with a checkpoint, says how to go on, and then ends with the digest of one that was not stopped', async () => {
+    const settings = ['--set', 'steps=30', '--set', 'slow=30']
+    const run = join(directory, 'stopped')
+    const child = spawn(process.execPath, [main, 'train', program, '--run', run, ...settings, '--json'])
+    let stderr = ''
+    child.stderr.on('data', (text) => {
+      stderr += text
+    })
+    await once(child.stdout, 'data')
+    child.kill('SIGINT')
+    const [code] = await once(child, 'close')
+    expect(code).toBe(130)
+    expect(stderr).toContain('stopping after this step, with a checkpoint')
+    expect(stderr).toContain(`whetstone train ${program} --run ${run} --resume`)
+    const resumed = await whetstone('train', program, '--run', run, '--resume')
+    const whole = await whetstone('train', program, '--run', join(directory, 'whole'), ...settings)
+    expect(resumed.stdout.split('\n')[1]).toBe(whole.stdout.split('\n')[1])
+  })
+
+  it('refuses to go on with other settings, and without --resume', async () => {
+    const run = join(directory, 'settings')
+    await whetstone('train', program, '--run', run, '--set', 'steps=1')
+    expect(await whetstone('train', program, '--run', run)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('there is a run in'),
+    })
+    expect(await whetstone('train', program, '--run', run, '--resume', '--set', 'steps=2')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('steps was 1 and is 2'),
+    })
+  })
+
+  it.each([
+    ['misses.ts', 'undefinedFunction()', /misses\.ts:1: ReferenceError: undefinedFunction is not defined/],
+    ['breaks.ts', 'const a = 1\nlet b = = 2', /breaks\.ts:2: SyntaxError: Expression expected/],
+    ['enum.ts', 'enum A { B }', /enum\.ts:1: SyntaxError: TypeScript enum is not supported/],
+  ])('names the line of %s that is wrong', async (name, content, message) => {
+    const outcome = await whetstone('train', await file(name, content), '--run', join(directory, 'never'))
+    expect(outcome).toMatchObject({ code: 1, stdout: '' })
+    expect(outcome.stderr).toMatch(message)
+    expect(outcome.stderr).not.toContain('    at ')
+  })
+
+  it('names what is not there, and the option that was meant', async () => {
+    const run = ['--run', join(directory, 'nothing')]
+    expect((await whetstone('train', 'recipes/none', ...run)).stderr).toContain(
+      'there is no file, folder or recipe recipes/none',
+    )
+    expect((await whetstone('train', program, ...run, '--set', 'step=2')).stderr).toContain(
+      'options: unknown key step; did you mean steps?',
+    )
+    expect((await whetstone('train', program)).code).toBe(2)
+    expect((await whetstone('report', directory)).stderr).toContain('there is no run in')
+  })
+})

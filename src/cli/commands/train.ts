@@ -1,0 +1,113 @@
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { relative } from 'node:path'
+import { Command } from 'commander'
+import { executeRun, loadDefinition, programAt, withPlace } from '../../runs/index.ts'
+import { CommandError } from '../command-error.ts'
+import { collect, integer } from '../option-parsers.ts'
+import { showSteps } from '../show-steps.ts'
+import { writeLine } from '../write-line.ts'
+
+const INTERRUPTED = 130
+
+interface TrainOptions {
+  run: string
+  resume?: true
+  set: string[]
+  seed?: number
+  json?: true
+}
+
+/** The file of a recipe that comes with the package, by its name. */
+export type FindRecipe = (name: string) => string | undefined
+
+export function trainCommand(findRecipe: FindRecipe): Command {
+  return new Command('train')
+    .description(
+      'Run a training program into a directory: configuration, metrics, rollouts, checkpoints, report',
+    )
+    .argument(
+      '<program>',
+      'a file whose default export is defineRun({...}), a folder with one, or recipes/NAME',
+    )
+    .requiredOption('--run <directory>', 'where the run is kept')
+    .option('--resume', 'go on with the run that is there, after a kill, a full disk or Ctrl-C')
+    .option(
+      '--set <key=value>',
+      "one of the program's options, as learningRate=1e-4; may be given several times",
+      collect,
+      [],
+    )
+    .option('--seed <integer>', "in place of the program's", integer({ minimum: 0 }))
+    .option('--json', 'print a line of JSON a step, and one with the digest at the end')
+    .addHelpText(
+      'after',
+      `
+Ctrl-C ends the run after the step in hand, with a checkpoint; a second one ends it at once.
+The last line is the digest of final weights, metrics and rollouts: two runs of one configuration have the same, resumed or not.
+Exit codes: 0 the run went to its end, 1 failure, 2 wrong usage, ${INTERRUPTED} stopped by Ctrl-C.`,
+    )
+    .action((program: string, options: TrainOptions) => train(program, options, findRecipe))
+}
+
+async function train(name: string, options: TrainOptions, findRecipe: FindRecipe): Promise<void> {
+  const file = (await programAt(name)) ?? findRecipe(name)
+  if (file === undefined) throw new CommandError(`there is no file, folder or recipe ${name}`)
+  const definition = await loadDefinition(file)
+  const screen = showSteps()
+  const stop = stopOnSignals((text) => screen.line(text))
+  try {
+    const { digest, report } = await executeRun(definition, {
+      directory: options.run,
+      settings: options.set,
+      ...(options.seed !== undefined && { seed: options.seed }),
+      resume: options.resume ?? false,
+      program: {
+        file,
+        sha256: createHash('sha256')
+          .update(await readFile(file))
+          .digest('hex'),
+      },
+      signal: stop.signal,
+      onReport(step) {
+        screen.report(step)
+        if (options.json) process.stdout.write(`${JSON.stringify(withoutRollouts(step))}\n`)
+      },
+      onWarning: (text) => screen.line(`warning: ${text}`),
+      log: (text) => screen.line(text),
+    })
+    screen.stop()
+    if (options.json) await writeLine(JSON.stringify({ digest, directory: options.run, report }))
+    else {
+      await writeLine(`report  ${relative('', report)}`)
+      await writeLine(`digest  ${digest}`)
+    }
+  } catch (error) {
+    screen.stop()
+    if ((error as Error).name !== 'RunInterrupted') throw withPlace(error, file)
+    const again = ['whetstone train', name, '--run', options.run, '--resume']
+    process.stderr.write(`stopped with a checkpoint; this goes on with it:\n  ${again.join(' ')}\n`)
+    process.exitCode = INTERRUPTED
+  } finally {
+    stop.forget()
+  }
+}
+
+function withoutRollouts<T extends { rollouts?: unknown }>({ rollouts: _, ...rest }: T): Omit<T, 'rollouts'> {
+  return rest
+}
+
+/** Aborts on the first SIGINT or SIGTERM and ends the process on the second. */
+function stopOnSignals(say: (text: string) => void): { signal: AbortSignal; forget(): void } {
+  const controller = new AbortController()
+  const onSignal = () => {
+    if (controller.signal.aborted) process.exit(INTERRUPTED)
+    say('stopping after this step, with a checkpoint; press Ctrl-C again to end at once')
+    controller.abort()
+  }
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
+  return {
+    signal: controller.signal,
+    forget: () => process.off('SIGINT', onSignal).off('SIGTERM', onSignal),
+  }
+}
