@@ -1,6 +1,8 @@
+import { checkToken } from './check-arguments.ts'
+
 /** Turns tokens into text as they come, never splitting a character. */
 export interface IncrementalDecoder {
-  /** The text that this token completes; empty while a character is unfinished. */
+  /** The text that this token completes; empty while a character is unfinished. Errors: what is no token id; it changes nothing. */
   push(token: number): string
   /** Whether an unfinished character is held back. */
   pending(): boolean
@@ -24,7 +26,7 @@ export function incrementalDecoder(decode: (tokens: Int32Array) => string): Incr
   let held = 0
   return {
     push(token) {
-      window.push(token)
+      window.push(checkToken(token))
       const text = decode(Int32Array.from(window))
       const settled = text.length - unfinishedTail(text)
       const fresh = text.slice(given, settled)

@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { writeFileAtomically } from '../files/index.ts'
+import { checkDirectory, checkObject, checkText } from './check-arguments.ts'
+import { told } from './native-errors.ts'
 import { binding } from './native-tokenizer.ts'
 import { messageOf, TextError } from './text-error.ts'
 import { createTokenizer, type Tokenizer } from './tokenizer.ts'
@@ -19,14 +21,13 @@ export interface TokenizerSource {
 
 /** Builds a tokenizer from the text of its files. Errors: a `tokenizer.json` that is not valid, tokens it lacks. */
 export function loadTokenizer(source: TokenizerSource): Tokenizer {
+  checkObject('the source', source)
   const { tokenizerJson, ...parts } = source
-  let tokenizer: ReturnType<typeof binding.NativeTokenizer.fromJson>
-  try {
-    tokenizer = binding.NativeTokenizer.fromJson(tokenizerJson)
-  } catch (error) {
-    throw new TextError(messageOf(error))
-  }
-  return createTokenizer(tokenizer, parts)
+  checkText('tokenizerJson', tokenizerJson)
+  return createTokenizer(
+    told(() => binding.NativeTokenizer.fromJson(tokenizerJson)),
+    parts,
+  )
 }
 
 const token = z.union([z.string(), z.object({ content: z.string() }).transform((value) => value.content)])
@@ -45,6 +46,7 @@ const generationConfig = z.object({ eos_token_id: z.union([id, z.array(id)]).nul
  * `chat_template.jinja` (which wins over a template in the config) and `generation_config.json`.
  */
 export async function loadTokenizerFolder(directory: string): Promise<Tokenizer> {
+  checkDirectory('the directory', directory)
   const tokenizerJson = await read(join(directory, 'tokenizer.json'))
   if (tokenizerJson === undefined) throw new TextError(`${directory} has no tokenizer.json`)
   const config = await readJson(join(directory, 'tokenizer_config.json'), tokenizerConfig)
@@ -65,6 +67,7 @@ export async function loadTokenizerFolder(directory: string): Promise<Tokenizer>
 
 /** Writes a tokenizer's files into a folder, each atomically, as `loadTokenizerFolder` and `transformers` read them. */
 export async function saveTokenizerFolder(tokenizer: Tokenizer, directory: string): Promise<void> {
+  checkDirectory('the directory', directory)
   await writeFileAtomically(join(directory, 'tokenizer.json'), tokenizer.toJson())
   const config = {
     tokenizer_class: 'PreTrainedTokenizerFast',

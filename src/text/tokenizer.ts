@@ -1,4 +1,13 @@
+import {
+  checkArray,
+  checkOptionalText,
+  checkSwitch,
+  checkText,
+  checkToken,
+  tokenIds,
+} from './check-arguments.ts'
 import { type IncrementalDecoder, incrementalDecoder } from './incremental-decoder.ts'
+import { told } from './native-errors.ts'
 import type { NativeTokenizer } from './native-tokenizer.ts'
 import { TextError } from './text-error.ts'
 
@@ -49,8 +58,12 @@ export interface TokenizerParts {
   stopTokenIds?: readonly number[] | undefined
 }
 
-/** A `Tokenizer` over the native one. Errors: a beginning- or end-of-text token that the vocabulary lacks. */
+/** A `Tokenizer` over the native one. Errors: a part of the wrong kind, a beginning- or end-of-text token that the vocabulary lacks. */
 export function createTokenizer(tokenizer: NativeTokenizer, parts: TokenizerParts): Tokenizer {
+  const { bosToken, eosToken, chatTemplate, stopTokenIds = [] } = parts
+  for (const [name, value] of Object.entries({ bosToken, eosToken, chatTemplate }))
+    checkOptionalText(name, value)
+  checkArray('stopTokenIds', stopTokenIds)
   const idOf = (role: string, token: string | undefined) => {
     if (token === undefined) return undefined
     const id = tokenizer.tokenToId(token)
@@ -58,30 +71,44 @@ export function createTokenizer(tokenizer: NativeTokenizer, parts: TokenizerPart
       throw new TextError(`the ${role} ${JSON.stringify(token)} is not in the tokenizer's vocabulary`)
     return id
   }
-  const bosTokenId = idOf('beginning-of-text token', parts.bosToken)
-  const eosTokenId = idOf('end-of-text token', parts.eosToken)
-  const decode = (tokens: ArrayLike<number>, options: DecodeOptions = {}) =>
-    tokenizer.decode(tokenIds(tokens), options.skipSpecial ?? false)
+  const bosTokenId = idOf('beginning-of-text token', bosToken)
+  const eosTokenId = idOf('end-of-text token', eosToken)
+  const decode = (tokens: ArrayLike<number>, options: DecodeOptions = {}) => {
+    const { skipSpecial = false } = options
+    checkSwitch('skipSpecial', skipSpecial)
+    return told(() => tokenizer.decode(tokenIds(tokens), skipSpecial))
+  }
   return {
     vocabularySize: tokenizer.vocabularySize,
-    bosToken: parts.bosToken,
-    eosToken: parts.eosToken,
+    bosToken,
+    eosToken,
     bosTokenId,
     eosTokenId,
     specialTokenIds: tokenizer.specialIds,
     stopTokenIds: [
-      ...new Set([...(eosTokenId === undefined ? [] : [eosTokenId]), ...(parts.stopTokenIds ?? [])]),
+      ...new Set([...(eosTokenId === undefined ? [] : [eosTokenId]), ...stopTokenIds.map(checkToken)]),
     ],
-    chatTemplate: parts.chatTemplate,
+    chatTemplate,
     addsPrefixSpace: addsPrefixSpace(tokenizer),
-    encode: (text, options = {}) =>
-      tokenizer.encode(text, options.addSpecial ?? false, options.parseSpecial ?? true),
-    encodeWithOffsets: (text) => tokenizer.encodeWithOffsets(text),
+    encode(text, options = {}) {
+      checkText('the text', text)
+      const { addSpecial = false, parseSpecial = true } = options
+      checkSwitch('addSpecial', addSpecial)
+      checkSwitch('parseSpecial', parseSpecial)
+      return told(() => tokenizer.encode(text, addSpecial, parseSpecial))
+    },
+    encodeWithOffsets(text) {
+      checkText('the text', text)
+      return told(() => tokenizer.encodeWithOffsets(text))
+    },
     decode,
     decoder: (options = {}) => incrementalDecoder((tokens) => decode(tokens, options)),
-    tokenToId: (token) => tokenizer.tokenToId(token) ?? undefined,
-    idToToken: (id) => tokenizer.idToToken(tokenIds([id])[0] as number) ?? undefined,
-    toJson: () => tokenizer.toJson(),
+    tokenToId(token) {
+      checkText('the token', token)
+      return tokenizer.tokenToId(token) ?? undefined
+    },
+    idToToken: (id) => tokenizer.idToToken(checkToken(id)) ?? undefined,
+    toJson: () => told(() => tokenizer.toJson()),
   }
 }
 
@@ -89,13 +116,4 @@ function addsPrefixSpace(tokenizer: NativeTokenizer): boolean {
   const alone = tokenizer.encode('a', false, false)
   const first = alone.length > 0 ? tokenizer.idToToken(alone[0] as number) : null
   return first !== null && /^[▁Ġ ]/.test(first)
-}
-
-function tokenIds(tokens: ArrayLike<number>): Int32Array {
-  if (tokens instanceof Int32Array) return tokens
-  return Int32Array.from(tokens, (token) => {
-    if (!Number.isInteger(token) || token < 0 || token > 0x7fff_ffff)
-      throw new TextError(`${token} is not a token id; ids are integers from 0`)
-    return token
-  })
 }

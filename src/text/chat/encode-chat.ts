@@ -1,3 +1,4 @@
+import { checkObject, shown } from '../check-arguments.ts'
 import { messageOf, TextError } from '../text-error.ts'
 import type { Tokenizer } from '../tokenizer.ts'
 import type { ChatMessage } from './messages.ts'
@@ -31,7 +32,10 @@ export function encodeChat(
   messages: readonly ChatMessage[],
   options: EncodeChatOptions = {},
 ): EncodedChat {
+  checkObject('options', options)
   const { marked = 'all', ...chat } = options
+  if (marked !== 'all' && marked !== 'last')
+    throw new TextError(`marked is ${shown(marked)}; it must be 'all' or 'last'`)
   const text = renderChat(tokenizer, messages, chat)
   const turns = messages.flatMap((message, index) => (message.role === 'assistant' ? [index] : []))
   const spans = (marked === 'all' ? turns : turns.slice(-1)).map((turn) =>

@@ -1,6 +1,7 @@
 import { Template } from '@huggingface/jinja'
 import { messageOf, TextError } from '../text-error.ts'
 import type { Tokenizer } from '../tokenizer.ts'
+import { checkChatOptions, checkMessages } from './check-messages.ts'
 import type { ChatMessage, ToolDefinition } from './messages.ts'
 import { formatToolCalls, toolPrompt, toolSyntaxOf } from './tool-syntax.ts'
 
@@ -22,6 +23,8 @@ export function renderChat(
   messages: readonly ChatMessage[],
   options: ChatOptions = {},
 ): string {
+  checkMessages(messages)
+  checkChatOptions(options)
   const source = tokenizer.chatTemplate
   if (source === undefined)
     throw new TextError('the tokenizer has no chat template; load one that has, or give a `chatTemplate`')
@@ -63,7 +66,9 @@ function withReasoning(message: ChatMessage, source: string): ChatMessage {
   if (message.role !== 'assistant' || message.reasoning === undefined) return message
   if (source.includes('reasoning_content')) return message
   const { reasoning, ...rest } = message
-  return { ...rest, content: `<think>\n${reasoning}\n</think>\n\n${message.content}` }
+  // A call stands on a line of its own, so that after thinking alone one break is enough.
+  const gap = rest.content === '' && rest.toolCalls?.length ? '\n' : '\n\n'
+  return { ...rest, content: `<think>\n${reasoning}\n</think>${gap}${rest.content}` }
 }
 
 function templateMessage(message: ChatMessage): Record<string, unknown> {

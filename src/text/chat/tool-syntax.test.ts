@@ -62,6 +62,62 @@ describe('tool calls', () => {
     })
   })
 
+  const about = [
+    {
+      id: 'call_0',
+      name: 'write',
+      arguments: {
+        text: 'a </think> b </tool_call> c <tool_call>{"name": "x"}</tool_call> "quoted\\" [TOOL_CALLS] [1]',
+      },
+    },
+    { id: 'call_1', name: 'read', arguments: {} },
+  ]
+  it.each<ToolSyntax>(['hermes', 'llama'])(
+    'keep arguments that speak of tool calls and thinking: %s',
+    (syntax) => {
+      const written = formatToolCalls(about, syntax)
+      expect(parseAssistantText(written, syntax)).toEqual({ content: '', toolCalls: about, malformed: [] })
+      expect(parseAssistantText(`<think>\nhm\n</think>\n\n${written}`, syntax)).toMatchObject({
+        reasoning: 'hm',
+        toolCalls: about,
+      })
+    },
+  )
+
+  it('end thinking that the prompt began, before calls that speak of it', () => {
+    const written = formatToolCalls(about, 'hermes')
+    expect(parseAssistantText(`hm\n</think>\nSo.\n${written}`, 'hermes')).toEqual({
+      reasoning: 'hm',
+      content: 'So.',
+      toolCalls: about,
+      malformed: [],
+    })
+  })
+
+  it('are read one by one where closing tags are missing or one is damaged', () => {
+    const read = '{"name": "read"}'
+    const names = (text: string) => {
+      const { toolCalls, malformed } = parseAssistantText(text, 'hermes')
+      return [...toolCalls.map(({ name }) => name), ...malformed.map(({ text }) => text)]
+    }
+    expect(names(`<tool_call>${read}<tool_call>${read}`)).toEqual(['read', 'read'])
+    expect(names(`<tool_call>{"name": "re</tool_call>\n<tool_call>${read}</tool_call>`)).toContain('read')
+    expect(names(`<tool_call>{"name": "re</tool_call> said "so`)).toContain('{"name": "re')
+  })
+
+  it('are looked for in a time that grows with the text alone', () => {
+    for (const part of [
+      '<tool_call>',
+      '<tool_call>{',
+      '<tool_call>"',
+      '</think>',
+      '{"name": ;',
+      '[TOOL_CALLS][',
+    ])
+      for (const syntax of ['hermes', 'llama', 'mistral'] as const)
+        expect(parseAssistantText(part.repeat(50_000), syntax).toolCalls).toEqual([])
+  })
+
   it('are written as the chat template does', () => {
     expect(toolSyntaxOf('... [TOOL_CALLS] ...')).toBe('mistral')
     expect(toolSyntaxOf('{{ \'"parameters": \' }}')).toBe('llama')

@@ -1,4 +1,7 @@
-import { messageOf } from '../text-error.ts'
+import { checkText, shown } from '../check-arguments.ts'
+import { messageOf, TextError } from '../text-error.ts'
+import { checkToolCalls } from './check-messages.ts'
+import { hermesCalls } from './hermes-calls.ts'
 import type { ToolCall, ToolDefinition } from './messages.ts'
 
 /**
@@ -25,10 +28,12 @@ export interface AssistantText {
 
 /**
  * Takes a model's answer (special tokens left out) apart into reasoning (`<think>`), tool calls and the rest. Calls are named
- * `call_0`, `call_1`, ... from `firstCall`. Never throws: what cannot be read is reported in `malformed`.
+ * `call_0`, `call_1`, ... from `firstCall`. What cannot be read is reported in `malformed`, whatever the text.
  */
 export function parseAssistantText(text: string, syntax: ToolSyntax, firstCall = 0): AssistantText {
-  const { reasoning, rest } = splitReasoning(text)
+  checkText('the text', text)
+  checkSyntax(syntax)
+  const { reasoning, rest } = splitReasoning(text, syntax)
   const { content, pieces } = findCalls[syntax](rest)
   const parsed: AssistantText = { content: content.trim(), toolCalls: [], malformed: [] }
   if (reasoning !== undefined) parsed.reasoning = reasoning
@@ -45,9 +50,15 @@ export function parseAssistantText(text: string, syntax: ToolSyntax, firstCall =
 
 /** Writes tool calls as the model would; the inverse of `parseAssistantText`. */
 export function formatToolCalls(calls: readonly ToolCall[], syntax: ToolSyntax): string {
-  const objects = calls.map(({ name, arguments: given }) =>
-    JSON.stringify(syntax === 'llama' ? { name, parameters: given } : { name, arguments: given }),
-  )
+  checkSyntax(syntax)
+  checkToolCalls('the tool calls', calls)
+  const objects = calls.map(({ name, arguments: given }) => {
+    try {
+      return JSON.stringify(syntax === 'llama' ? { name, parameters: given } : { name, arguments: given })
+    } catch (error) {
+      throw new TextError(`the arguments of ${name} cannot be written as JSON: ${messageOf(error)}`)
+    }
+  })
   if (syntax === 'hermes') return objects.map((object) => `<tool_call>\n${object}\n</tool_call>`).join('\n')
   if (syntax === 'llama') return objects.join('; ')
   return objects.length === 0 ? '' : `[TOOL_CALLS][${objects.join(', ')}]`
@@ -71,19 +82,39 @@ For each function call, return a json object with function name and arguments wi
 </tool_call>`
 }
 
-function splitReasoning(text: string): { reasoning?: string; rest: string } {
-  const end = text.indexOf('</think>')
-  if (end < 0) {
-    // An answer cut off while thinking has no content yet.
-    const open = /^\s*<think>/.exec(text)
-    return open ? { reasoning: text.slice(open[0].length).trim(), rest: '' } : { rest: text }
-  }
-  // A template that opens <think> in the prompt leaves only the closing tag in the answer.
-  const reasoning = text
-    .slice(0, end)
-    .replace(/^\s*<think>/, '')
-    .trim()
-  return { reasoning, rest: text.slice(end + '</think>'.length) }
+function checkSyntax(syntax: ToolSyntax): void {
+  if (!Object.hasOwn(findCalls, syntax))
+    throw new TextError(
+      `the tool syntax is ${shown(syntax)}; it must be one of ${Object.keys(findCalls).join(', ')}`,
+    )
+}
+
+const THINK_END = '</think>'
+
+function splitReasoning(text: string, syntax: ToolSyntax): { reasoning?: string; rest: string } {
+  const open = /^\s*<think>/.exec(text)
+  const start = open?.[0].length ?? 0
+  // A template that opens <think> in the prompt leaves only the closing tag in the answer, but so does a call with it in an argument.
+  const end = open ? text.indexOf(THINK_END) : endOfThinking[syntax](text)
+  if (end >= 0) return { reasoning: text.slice(start, end).trim(), rest: text.slice(end + THINK_END.length) }
+  // An answer cut off while thinking has no content yet.
+  return open ? { reasoning: text.slice(start).trim(), rest: '' } : { rest: text }
+}
+
+/** Where the first closing tag stands that no call holds; -1: nowhere. */
+const endOfThinking: Record<ToolSyntax, (text: string) => number> = {
+  hermes(text) {
+    let end = text.indexOf(THINK_END)
+    if (end < 0) return end
+    for (const call of hermesCalls(text))
+      if (call.start < end && end < call.end) end = text.indexOf(THINK_END, call.end)
+    return end
+  },
+  llama: (text) => (LLAMA_CALL.test(llamaBody(text)) ? -1 : text.indexOf(THINK_END)),
+  mistral(text) {
+    const end = text.indexOf(THINK_END)
+    return text.slice(0, Math.max(end, 0)).includes('[TOOL_CALLS]') ? -1 : end
+  },
 }
 
 interface FoundCalls {
@@ -93,25 +124,29 @@ interface FoundCalls {
 
 const findCalls: Record<ToolSyntax, (text: string) => FoundCalls> = {
   hermes(text) {
-    const [content = '', ...rest] = text.split('<tool_call>')
-    const pieces: string[] = []
-    let trailing = ''
-    for (const part of rest) {
-      const end = part.indexOf('</tool_call>')
-      pieces.push((end < 0 ? part : part.slice(0, end)).trim())
-      if (end >= 0) trailing += part.slice(end + '</tool_call>'.length)
+    const calls = hermesCalls(text)
+    let content = ''
+    let at = 0
+    for (const { start, end } of calls) {
+      content += text.slice(at, start)
+      at = end
     }
-    return { content: content + trailing, pieces }
+    return { content: content + text.slice(at), pieces: calls.map(({ body }) => body) }
   },
   llama(text) {
-    const body = text.replace('<|python_tag|>', '').trim()
-    if (!/^\{\s*"(name|type)"\s*:/.test(body)) return { content: text, pieces: [] }
-    return { content: '', pieces: splitObjects(body) }
+    const body = llamaBody(text)
+    return LLAMA_CALL.test(body) ? { content: '', pieces: splitObjects(body) } : { content: text, pieces: [] }
   },
   mistral(text) {
     const [content = '', ...pieces] = text.split('[TOOL_CALLS]')
     return { content, pieces: pieces.map((piece) => piece.trim()) }
   },
+}
+
+const LLAMA_CALL = /^\{\s*"(name|type)"\s*:/
+
+function llamaBody(text: string): string {
+  return text.replace('<|python_tag|>', '').trim()
 }
 
 /** `{...}; {...}` at its top-level semicolons. */
