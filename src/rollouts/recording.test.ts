@@ -37,6 +37,34 @@ function expectExact(model: ScriptedModel, recorded: RecordedCalls): void {
   }
 }
 
+/** One token a character, and a space before the first character of a text, as SentencePiece has it. */
+function spacingTokenizer(chatTemplate: string | undefined) {
+  const special = ['<|im_start|>', '<|im_end|>']
+  const characters = ['▁', '\n', ...'abcdefghijklmnopqrstuvwxyz']
+  const json = {
+    version: '1.0',
+    added_tokens: special.map((content, id) => ({
+      id,
+      content,
+      special: true,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+    })),
+    normalizer: null,
+    pre_tokenizer: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'first', split: false },
+    post_processor: null,
+    decoder: { type: 'Replace', pattern: { String: '▁' }, content: ' ' },
+    model: {
+      type: 'BPE',
+      vocab: Object.fromEntries([...special, ...characters].map((text, id) => [text, id])),
+      merges: [],
+    },
+  }
+  return loadTokenizer({ tokenizerJson: JSON.stringify(json), chatTemplate, eosToken: '<|im_end|>' })
+}
+
 async function recordingPolicy(family: Family, answer: Parameters<typeof scriptedModel>[1]) {
   const model = scriptedModel(await chatTokenizer(family), answer)
   const policy = createPolicy(model)
@@ -132,16 +160,10 @@ describe('a conversation', () => {
     }
   })
 
-  it('keeps its tokens where the tokenizer puts a space before every text', async () => {
-    const tokenizer = await chatTokenizer('hermes')
-    const json = JSON.parse(tokenizer.toJson())
-    json.pre_tokenizer.add_prefix_space = true
-    const spaced = loadTokenizer({
-      tokenizerJson: JSON.stringify(json),
-      chatTemplate: tokenizer.chatTemplate,
-      eosToken: tokenizer.eosToken,
-    })
-    const model = scriptedModel(spaced, () => 'yes')
+  it('is encoded as part of its text where the tokenizer puts a space before a text', async () => {
+    const tokenizer = spacingTokenizer((await chatTokenizer('hermes')).chatTemplate)
+    expect(tokenizer.addsPrefixSpace).toBe(true)
+    const model = scriptedModel(tokenizer, () => 'yes', { asEncoded: true })
     const policy = createPolicy(model)
     const recording = policy.startRecording()
     const languageModel = policy.languageModel({ recording })
@@ -153,12 +175,15 @@ describe('a conversation', () => {
     const recorded = recording.read()
     expect(recorded).toMatchObject({ segments: [{}], prefixBreaks: 0 })
     expectExact(model, recorded)
-    const { tokens, mask } = recorded.segments[0]!
-    const given = [...tokens].filter((_, index) => !mask[index])
-    const turn = '<|im_start|>user\nb<|im_end|>\n<|im_start|>assistant\n'
-    const between = [...spaced.encode(`<|im_start|>${turn}`)].slice(1)
-    expect(given.join()).toContain(between.join())
-    expect(spaced.decode(given).replaceAll(' ', '')).toContain(`\n${turn}<|im_end|>\n${turn}`)
+    const { tokens } = recorded.segments[0]!
+    expect(tokenizer.decode(tokens)).toBe(
+      ['a', 'b', 'b']
+        .map((question, turn) => {
+          const answer = turn === 1 ? ' y' : ' yes'
+          return `<|im_start|>user\n${question}<|im_end|>\n<|im_start|>assistant\n${answer}<|im_end|>`
+        })
+        .join('\n'),
+    )
   })
 
   it('ended by another end token than the template’s still gets the template’s', async () => {
@@ -216,6 +241,50 @@ describe('a history that is not what was drawn splits the trajectory and is coun
           message.role === 'assistant' ? { role: 'assistant', content: 'no' } : message,
       )
     expect(await converse('hermes', 'yes', edit)).toMatchObject({ segments: [{}, {}], prefixBreaks: 1 })
+  })
+
+  it('where the tools changed', async () => {
+    const { model, recording, languageModel } = await recordingPolicy('hermes', () => 'yes')
+    const messages: ModelMessage[] = [{ role: 'user', content: 'a' }]
+    const options = { model: languageModel, tools: { lookUp } }
+    messages.push(...(await generateText({ ...options, messages })).responseMessages)
+    messages.push({ role: 'user', content: 'b' })
+    await generateText({ ...options, messages, tools: { lookUp, find: lookUp } })
+    expect(recording.read()).toMatchObject({ segments: [{}, {}], prefixBreaks: 1 })
+    expectExact(model, recording.read())
+  })
+
+  it('and keeps what came before an edited answer', async () => {
+    const { model, recording, languageModel } = await recordingPolicy('hermes', () => 'yes')
+    const messages: ModelMessage[] = []
+    for (const content of ['a', 'b']) {
+      messages.push({ role: 'user', content })
+      messages.push(...(await generateText({ model: languageModel, messages })).responseMessages)
+    }
+    messages.splice(3, 1, { role: 'assistant', content: 'no' }, { role: 'user', content: 'c' })
+    await generateText({ model: languageModel, messages })
+    const recorded = recording.read()
+    expect(recorded).toMatchObject({ segments: [{}, {}], prefixBreaks: 1 })
+    expectExact(model, recorded)
+    const [first] = model.samples
+    const shared = [...first!.promptTokens, ...first!.tokens]
+    expect([...recorded.segments[1]!.tokens].slice(0, shared.length)).toEqual(shared)
+    expect(recorded.calls[2]?.messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'user'])
+  })
+
+  it('but not where its tokens come out the same after all', async () => {
+    const model = scriptedModel(await chatTokenizer('hermes'), () => '<think>\nhm\n</think>\n\nyes', {
+      asEncoded: true,
+    })
+    const policy = createPolicy(model)
+    const recording = policy.startRecording()
+    const languageModel = policy.languageModel({ recording })
+    const question: ModelMessage = { role: 'user', content: 'a' }
+    await generateText({ model: languageModel, messages: [question] })
+    const whole: ModelMessage = { role: 'assistant', content: '<think>\nhm\n</think>\n\nyes' }
+    await generateText({ model: languageModel, messages: [question, whole, question] })
+    expect(recording.read()).toMatchObject({ segments: [{}], prefixBreaks: 0 })
+    expectExact(model, recording.read())
   })
 
   it('where the template drops earlier reasoning', async () => {

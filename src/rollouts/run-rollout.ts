@@ -59,7 +59,7 @@ async function attempt<T>(request: RolloutRequest<T>): Promise<Outcome> {
       ...recording.read(),
       reward: 0,
       parts: {},
-      failure: messageOf(timer.signal.aborted ? timer.signal.reason : error),
+      failure: messageOf(error),
     }
   } finally {
     clearTimeout(late)

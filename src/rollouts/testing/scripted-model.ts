@@ -12,10 +12,13 @@ export interface ScriptedOptions {
   context?: number
   /** What `version()` says. Default 7. */
   version?: () => number
+  /** Spell as the tokenizer does. Default false. */
+  asEncoded?: boolean
 }
 
 /**
- * A model that says what it is told to, spelled letter by letter as no tokenizer would, so that encoding its words again gives other tokens. `answer` gets
+ * A model that says what it is told to, by default spelled letter by letter as no tokenizer would, so that encoding its words again gives other
+ * tokens. `answer` gets
  * the prompt's text and the request; it ends its turn unless its answer is cut at the limit or by a stop string.
  */
 export function scriptedModel(
@@ -37,7 +40,7 @@ export function scriptedModel(
       requests.push(request)
       const prompt = Int32Array.from(request.prompt)
       const written = await answer(tokenizer.decode(prompt), request)
-      const sample = spell(tokenizer, written, request, prompt)
+      const sample = spell(tokenizer, written, request, prompt, options.asEncoded ?? false)
       sample.tokens.forEach((token, index) => {
         request.onToken?.({ sample: 0, token, logprob: sample.logprobs[index] as number, text: '' })
       })
@@ -53,13 +56,21 @@ export function scriptedModel(
   }
 }
 
-function spell(tokenizer: Tokenizer, written: string, request: SampleRequest, prompt: Int32Array): Sample {
+function spell(
+  tokenizer: Tokenizer,
+  written: string,
+  request: SampleRequest,
+  prompt: Int32Array,
+  asEncoded: boolean,
+): Sample {
   const stop = request.stopStrings?.find((text) => written.includes(text))
   const said = stop === undefined ? written : written.slice(0, written.indexOf(stop) + stop.length)
-  const letters = said
-    .split(/(<\|?[^<>\s]*>|\[TOOL_CALLS\])/)
-    .flatMap((part) => (tokenizer.tokenToId(part) === undefined ? [...part] : [part]))
-    .flatMap((part) => [...tokenizer.encode(part)])
+  const letters = asEncoded
+    ? [...tokenizer.encode(said)]
+    : said
+        .split(/(<\|?[^<>\s]*>|\[TOOL_CALLS\])/)
+        .flatMap((part) => (tokenizer.tokenToId(part) === undefined ? [...part] : [part]))
+        .flatMap((part) => [...tokenizer.encode(part)])
   const limit = request.maxTokens ?? 256
   const ending = stop === undefined ? [tokenizer.eosTokenId as number] : []
   const tokens = Int32Array.from([...letters, ...ending].slice(0, limit))
