@@ -49,6 +49,8 @@ export function createModel(addon: NativeModel, tokenizer: Tokenizer, precision:
       await native.saveWeights(directory, dtype === 'bf16')
       if (tokenizer.vocabularySize > 0) await saveTokenizerFolder(tokenizer, directory)
     },
+    dispose: () => native.dispose(),
+    [Symbol.asyncDispose]: () => native.dispose(),
   }
 }
 
@@ -67,6 +69,7 @@ function createTrainable(addon: NativeModel, tokenizer: Tokenizer, precision: Pr
     checkText(`${method}: the directory`, directory)
     await alone(() => native[method](directory))
   }
+  const dispose = () => alone(() => native.dispose())
   return {
     ...model,
     forwardBackward: (examples, loss, options = {}) =>
@@ -84,6 +87,8 @@ function createTrainable(addon: NativeModel, tokenizer: Tokenizer, precision: Pr
       const settings = optimizerSettings(step)
       return { gradientNorm: await alone(() => native.step(settings)) }
     },
+    dispose,
+    [Symbol.asyncDispose]: dispose,
     zeroGradients: () => alone(() => native.discard(true)),
     snapshot: () => alone(async () => createModel(await native.snapshot(), tokenizer, precision)),
     saveState: inDirectory('saveState'),

@@ -158,6 +158,14 @@ export interface Model {
   version(): Promise<number>
   /** Writes a Hugging Face checkpoint with the tokenizer; of a model with an adapter, the adapter in PEFT's form. */
   saveWeights(directory: string, options?: { dtype?: 'f32' | 'bf16' }): Promise<void>
+  /**
+   * Gives the memory back once what was asked before is done; samples in flight go on to their end. What was made of this model stays
+   * as it is. Whatever is asked afterwards is an error; disposing again is none. Without it the memory comes back when the model is
+   * collected as garbage.
+   */
+  dispose(): Promise<void>
+  /** `dispose`, at the end of an `await using`. */
+  [Symbol.asyncDispose](): Promise<void>
 }
 
 export interface TrainableModel extends Model {

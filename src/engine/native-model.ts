@@ -105,6 +105,7 @@ export interface NativeModel {
   loadState(directory: string): Promise<void>
   saveWeights(directory: string, bf16: boolean): Promise<void>
   loadAdapter(directory: string): Promise<void>
+  dispose(): Promise<void>
 }
 
 export const binding: {

@@ -53,6 +53,8 @@ export function scriptedModel(
     parameter: refuse,
     parameterNames: refuse,
     saveWeights: refuse,
+    dispose: refuse,
+    [Symbol.asyncDispose]: refuse,
   }
 }
 
