@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { seededRandom } from '../data/index.ts'
 import type { MaskedExample } from '../losses/index.ts'
 import { type BatchSize, batchPlan } from './batches.ts'
@@ -25,7 +26,7 @@ interface Objective<T> {
   example(window: T, step: number, place: number): MaskedExample
 }
 
-export function documentBatches(options: PretrainOptions): DocumentBatches {
+export async function documentBatches(options: PretrainOptions): Promise<DocumentBatches> {
   const { model, objective = 'causal', context = model.info.context } = options
   if (context > model.info.context)
     throw new RangeError(`pretrain: context is ${context}; the model's is ${model.info.context}`)
@@ -51,13 +52,13 @@ export function documentBatches(options: PretrainOptions): DocumentBatches {
   })
 }
 
-function batchesOf<T>(options: PretrainOptions, objective: Objective<T>): DocumentBatches {
+async function batchesOf<T>(options: PretrainOptions, objective: Objective<T>): Promise<DocumentBatches> {
   const { documents, batch = defaultTokens, shuffleAmong = 1024, steps } = options
   const seed = [seedOfStage(options), nameOf(options), 'order']
   const examples = (windows: T[], step: number) =>
     windows.map((window, place) => objective.example(window, step, place))
   if (Array.isArray(documents)) {
-    const { windows, notes } = windowsOfArray(documents, objective)
+    const { windows, notes } = await windowsOfArray(documents, objective)
     const plan = batchPlan(windows.map(objective.tokensOf), batch, seed)
     return {
       steps: plannedSteps('pretrain', options, plan),
@@ -86,13 +87,15 @@ function batchesOf<T>(options: PretrainOptions, objective: Objective<T>): Docume
   }
 }
 
-function windowsOfArray<T>(documents: readonly unknown[], objective: Objective<T>) {
+async function windowsOfArray<T>(documents: readonly unknown[], objective: Objective<T>) {
   const windows: T[] = []
   let empty = 0
   for (const [index, text] of documents.entries()) {
     const found = objective.windows(checkedText(text, index))
     if (found.length === 0) empty++
-    windows.push(...found)
+    for (const window of found) windows.push(window)
+    // A large corpus takes a while to encode; signals and timers get their turn.
+    if (index % 256 === 255) await setImmediate()
   }
   if (windows.length === 0)
     throw new RangeError(

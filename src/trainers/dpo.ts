@@ -19,6 +19,7 @@ import { runStage, type StageReport } from './stage.ts'
 import { trainStep } from './train-step.ts'
 import {
   defaultBatch,
+  mostTokens,
   plannedSteps,
   seedOfStage,
   shownFirst,
@@ -59,9 +60,10 @@ const schemas = {
  */
 export async function* dpo(options: DpoOptions): AsyncGenerator<StageReport, void, void> {
   checkOptions<DpoOptions>('dpo', schemas, options)
-  const { model, optimizer, batch = defaultBatch, run, evaluate, maxTokens = model.info.context } = options
+  const { model, optimizer, batch = defaultBatch, run, evaluate } = options
   const { id = 'dpo', ...lossOptions } = options.loss ?? {}
   const { name = id } = options
+  const maxTokens = mostTokens(name, options)
   const { pairs, notes } = encodePairs(model.tokenizer, options.pairs, { ...options, maxTokens })
   // Before a checkpoint is loaded: a stage that goes on is held to the model from which it began.
   const withReference = referenceReader(options.reference ?? (await model.snapshot()), pairs)

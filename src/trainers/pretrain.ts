@@ -58,7 +58,7 @@ export async function* pretrain(options: PretrainOptions): AsyncGenerator<StageR
   checkOptions<PretrainOptions>('pretrain', schemas, options)
   const { name = 'pretrain', model, optimizer, run, evaluate } = options
   const masked = options.objective !== undefined && options.objective !== 'causal'
-  const data = documentBatches(options)
+  const data = await documentBatches(options)
   try {
     yield* runStage({
       name,

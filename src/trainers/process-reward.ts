@@ -13,6 +13,7 @@ import { runStage, type StageReport } from './stage.ts'
 import { trainStep } from './train-step.ts'
 import {
   defaultBatch,
+  mostTokens,
   plannedSteps,
   seedOfStage,
   shownFirst,
@@ -69,7 +70,8 @@ export async function* processReward(options: ProcessRewardOptions): AsyncGenera
 }
 
 function labelledSolutions(options: ProcessRewardOptions) {
-  const { model, solutions, separator, maxTokens = model.info.context } = options
+  const { model, solutions, separator } = options
+  const maxTokens = mostTokens('process-reward', options)
   const encoded = solutions.map((solution, index) => labelledSolution(model, solution, index, separator))
   const labelled = encoded.filter((example) => tokensOfExample(example) <= maxTokens)
   const dropped = encoded.length - labelled.length

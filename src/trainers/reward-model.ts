@@ -16,6 +16,7 @@ import { runStage, type StageReport } from './stage.ts'
 import { trainStep } from './train-step.ts'
 import {
   defaultBatch,
+  mostTokens,
   plannedSteps,
   seedOfStage,
   shownFirst,
@@ -58,7 +59,7 @@ const schemas = {
 export async function* rewardModel(options: RewardModelOptions): AsyncGenerator<StageReport, void, void> {
   checkOptions<RewardModelOptions>('reward-model', schemas, options)
   const { name = 'reward-model', model, optimizer, batch = defaultBatch, run, evaluate } = options
-  const { maxTokens = model.info.context } = options
+  const maxTokens = mostTokens('reward-model', options)
   const { pairs, notes } = encodePairs(model.tokenizer, options.pairs, { ...options, maxTokens })
   const rated = pairs.map(ratedPair)
   const plan = batchPlan(rated.map(tokensOfExample), batch, [seedOfStage(options), name, 'order'])

@@ -5,7 +5,7 @@ import { loadTokenizer, type Tokenizer } from '../text/index.ts'
 import { encodeMessages } from './encode-messages.ts'
 import { measureLoss } from './measure-loss.ts'
 import { type SftOptions, sft } from './sft.ts'
-import { byteTokenizer, trainableBytes } from './testing/byte-model.ts'
+import { byteModel, byteTokenizer, trainableBytes } from './testing/byte-model.ts'
 import { reportsOf } from './testing/memory-run.ts'
 import { expectRepeatable } from './testing/repeats.ts'
 
@@ -47,9 +47,12 @@ describe('sft', () => {
     expect(await train({ optimizer: { learningRate: 0 }, steps: 3 })).toBe(0)
   })
 
-  it('repeats to the bit, broken off or not', async () => {
+  it.each([
+    { method: { full: true } as const, precision: 'f32' as const },
+    { method: { lora: { rank: 2 } }, precision: 'bf16' as const },
+  ])('repeats to the bit, broken off or not, with %o', async ({ method, precision }) => {
     await expectRepeatable(async (run) => {
-      const model = await trainableBytes()
+      const model = await (await byteModel(1, precision)).trainable(method)
       return { model, stage: sft({ model, examples, optimizer, batch: { examples: 3 }, epochs: 2, run }) }
     }, 3)
   })
@@ -106,6 +109,7 @@ describe('sft', () => {
   it('refuses options and conversations that would train nothing', async () => {
     const model = await trainableBytes()
     const start = (more: object) => expect(reportsOf(sft({ model, examples, optimizer, ...more }))).rejects
+    await start({ maxTokens: 129 }).toThrow("sft: maxTokens is 129; the model's context has 128 tokens")
     await start({ examples: [] }).toThrow('sft: examples')
     await start({ examples: [{ messages: [{ role: 'user', content: 'a' }] }] }).toThrow('would train nothing')
     await start({ lossOptions: {} }).toThrow('unknown option "lossOptions"')

@@ -14,6 +14,7 @@ import { runStage, type StageReport, type StepOutcome } from './stage.ts'
 import { trainStep } from './train-step.ts'
 import {
   defaultBatch,
+  mostTokens,
   plannedSteps,
   seedOfStage,
   type TrainingStageOptions,
@@ -50,7 +51,8 @@ const schemas = {
  */
 export async function* sft(options: SftOptions): AsyncGenerator<StageReport, void, void> {
   checkOptions<SftOptions>('sft', schemas, options)
-  const { model, examples, maxTokens = model.info.context, loss, ...rest } = options
+  const { model, examples, loss, ...rest } = options
+  const maxTokens = mostTokens('sft', options)
   const encoded = encodeMessages(model.tokenizer, examples, { ...rest, maxTokens })
   const first = { warnings: encoded.notes }
   yield* trainOnAnswers({ name: 'sft', ...rest, model }, encoded.examples, loss, first)

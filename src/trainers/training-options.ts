@@ -61,6 +61,17 @@ export function plannedSteps(
   return steps ?? plan.stepsOf(epochs ?? 1)
 }
 
+/** @throws RangeError where rows could be longer than the model takes */
+export function mostTokens(
+  trainer: string,
+  { model, maxTokens }: { model: TrainableModel; maxTokens?: number | undefined },
+): number {
+  const { context } = model.info
+  if (maxTokens !== undefined && maxTokens > context)
+    throw new RangeError(`${trainer}: maxTokens is ${maxTokens}; the model's context has ${context} tokens`)
+  return maxTokens ?? context
+}
+
 export function seedOfStage({ run, seed }: Pick<TrainingStageOptions, 'run' | 'seed'>): number {
   return run?.seed ?? seed ?? 0
 }

@@ -1,4 +1,4 @@
-import { type Model, newModel, type TrainableModel } from '../../engine/index.ts'
+import { type Model, newModel, type Precision, type TrainableModel } from '../../engine/index.ts'
 import { type Tokenizer, trainTokenizer } from '../../text/index.ts'
 
 let tokenizer: Promise<Tokenizer> | undefined
@@ -16,7 +16,7 @@ export function byteTokenizer(): Promise<Tokenizer> {
 }
 
 /** A new model small enough to learn in a second: 32 wide, 2 layers, a context of 128. */
-export async function byteModel(seed = 1): Promise<Model> {
+export async function byteModel(seed = 1, precision: Precision = 'f32'): Promise<Model> {
   const config = {
     model_type: 'llama',
     vocab_size: 260,
@@ -33,7 +33,7 @@ export async function byteModel(seed = 1): Promise<Model> {
     initializer_range: 0.1,
   }
   const memory = { kvBytes: 32 << 20, activationBytes: 64 << 20 }
-  return newModel(config, await byteTokenizer(), { precision: 'f32', threads: 2, seed, ...memory })
+  return newModel(config, await byteTokenizer(), { precision, threads: 2, seed, ...memory })
 }
 
 export async function trainableBytes(head?: 'value', seed = 1): Promise<TrainableModel> {
