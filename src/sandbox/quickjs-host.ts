@@ -1,7 +1,7 @@
 /** All that a program in QuickJS can reach of the host: functions that see the present run and nothing else. */
 import type { QuickJSContext, QuickJSHandle } from 'quickjs-emscripten'
 import type { Engine, EngineOptions } from './quickjs-runtime.ts'
-import { pathProblem } from './requests.ts'
+import { isName, pathProblem } from './requests.ts'
 
 const notBegun: EngineOptions = {
   memoryBytes: 0,
@@ -86,6 +86,7 @@ export function installHost(context: QuickJSContext, host: Host, prelude: string
   })
   offer('global', (name) => {
     const word = context.getString(name!)
+    if (!isName(word)) throw new Error('not a name')
     return context.unwrapResult(context.evalCode(`typeof ${word} === 'undefined' ? undefined : ${word}`))
   })
   offer('readFile', (path) => context.newString(host.readFile(context.getString(path!))))

@@ -12,7 +12,7 @@ const { stringify, parse } = JSON, { isArray, from: toArray } = Array, { ownKeys
 const { getPrototypeOf, getOwnPropertyDescriptor, defineProperty, is, keys: enumerable } = Object;
 const uncurry = (f) => (self, ...rest) => apply(f, self, rest);
 const $ = {}; // builtin methods, safe from later patches
-for (const [kind, names] of [[Map, 'get set has entries clear'], [Set, 'add has values clear'], [Array, 'push map join slice'],
+for (const [kind, names] of [[Map, 'get set has entries clear'], [Set, 'add has values clear'], [Array, 'push pop map join slice'],
   [Date, 'getTime'], [Promise, 'then']]) for (const name of names.split(' ')) $[kind.name + name] = uncurry(kind.prototype[name]);
 const regexpSource = uncurry(getOwnPropertyDescriptor(RegExp.prototype, 'source').get);
 const regexpFlags = uncurry(getOwnPropertyDescriptor(RegExp.prototype, 'flags').get);
@@ -157,7 +157,7 @@ function remote(kind, id, name) {
     made = new Proxy_(function () {}, {
       apply: (_, self, list) => call('apply', self === globals || self === undefined ? null : self, ...list),
       construct: (_, list) => call('construct', ...list),
-      get: (target, key) => typeof key === 'symbol' ? target[key] : call('get', key),
+      get: (target, key) => typeof key === 'symbol' || key === 'constructor' ? target[key] : call('get', key),
       set: (_, key, value) => { call('set', key, value); return true; },
     });
   } else {
@@ -241,12 +241,20 @@ function ask(operation, id, list) {
   for (const [before, after] of answer.changed) if ($.Maphas(ours, before)) $.Mapset(seeded, after, $.Mapget(ours, before));
   return decode(answer.graph, seeded).values[0];
 }
+// The judge serves requests that the solution may have forged: it gives nothing but what it offered, and no way from
+// there to a constructor or a prototype, which make code of text and reach everything else.
+let guarded = false;
+const closed = new Set_(['constructor', 'prototype', '__proto__', 'caller', 'callee', 'arguments', '__defineGetter__', '__defineSetter__',
+  '__lookupGetter__', '__lookupSetter__']);
+const isOpen = (key) => typeof key === 'string' && !(guarded && $.Sethas(closed, key));
 const operations = {
+  __proto__: null,
+  entry: (_, [name]) => { if (guarded) throw new TypeError('the judge has no entry point'); return entry(name); },
   apply: (target, [self, ...list]) => apply(target, self === null ? undefined : self, list),
   construct: (target, list) => construct(target, list),
-  get: (target, [key]) => { const v = target[key]; return typeof v === 'function' ? bound(target, v) : v; },
-  set: (target, [key, value]) => { target[key] = value; },
-  has: (target, [key]) => key in target,
+  get: (target, [key]) => { if (!isOpen(key)) return undefined; const v = target[key]; return typeof v === 'function' ? bound(target, v) : v; },
+  set: (target, [key, value]) => { if (isOpen(key)) target[key] = value; },
+  has: (target, [key]) => isOpen(key) && key in target,
   keys: (target) => enumerable(target),
   iterator: (target) => { const it = target[Symbol.iterator](); return () => it; },
 };
@@ -257,19 +265,19 @@ function bound(target, method) {
   if (!$.Maphas(methods, method)) $.Mapset(methods, method, (...list) => apply(method, target, list));
   return $.Mapget(methods, method);
 }
-let pending;
-// Two steps, so that the host can let promises settle between them.
+const pending = [];
+// Two steps, so that the host can let promises settle between them; what is asked meanwhile is answered first.
 function serve(text) {
   const { operation, id, graph } = parse(text);
   try {
     const { values: list, built } = decode(graph);
-    const result = operation === 'entry' ? entry(list[0]) : operations[operation]($.Mapget(offered, id), list);
+    const result = operations[operation]($.Mapget(offered, id), list);
     watchPromises(result, 0);
-    pending = { result, built };
-  } catch (thrown) { pending = { thrown, failed: true }; }
+    $.Arraypush(pending, { result, built });
+  } catch (thrown) { $.Arraypush(pending, { thrown, failed: true }); }
 }
 function answer() {
-  const { result, built, thrown, failed } = pending;
+  const { result, built, thrown, failed } = $.Arraypop(pending);
   if (failed) return stringify({ thrown: encode([thrown]) });
   const containers = [];
   for (const e of $.Mapentries(built)) if (isContainer(e[1])) $.Arraypush(containers, e);
@@ -327,7 +335,8 @@ function same(a, b, seen) {
   const keys = enumerable(a), others = enumerable(b);
   return keys.length === others.length && keys.every((key) => others.includes(key) && same(a[key], b[key], seen));
 }
-function installAssert() {
+function becomeJudge() {
+  guarded = true;
   class AssertionError extends Error_ { constructor(message) { super(message); this.name = 'AssertionError'; } }
   const check = (holds, message, text) => { if (!holds) throw new AssertionError(message === undefined ? text() : String_(message)); };
   const words = (a, how, b) => () => (show(a, 1, new Set_()) + how + show(b, 1, new Set_())).slice(0, 300);
@@ -356,5 +365,5 @@ return { runTimer, setInput, describe };
 /** For the two sides of a test run. */
 export const testPrelude = `${common}
 ${crossing}
-return { runTimer, setInput, serve, answer, ask, replaced, installAssert, bindEntry, describe };
+return { runTimer, setInput, serve, answer, ask, replaced, becomeJudge, bindEntry, describe };
 })`

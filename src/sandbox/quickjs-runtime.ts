@@ -1,8 +1,6 @@
-import { stripTypeScriptTypes } from 'node:module'
 import type { QuickJSContext, QuickJSHandle, QuickJSWASMModule } from 'quickjs-emscripten'
 import { createHost, installHost } from './quickjs-host.ts'
 import { programPrelude, testPrelude } from './quickjs-prelude.ts'
-import type { Language } from './types.ts'
 
 const stackBytes = 512 * 1024
 
@@ -148,17 +146,4 @@ function rejection(context: QuickJSContext, value: QuickJSHandle, thrown: (error
     return { name: 'Error', message: 'the program awaits something that never happens', stack: '' }
   }
   return undefined
-}
-
-/**
- * JavaScript of either language. Types become blanks, so that lines and columns stay; only what has no JavaScript of
- * its own (enums, namespaces, parameter properties) is rewritten. Throws a SyntaxError where TypeScript does not parse.
- */
-export function toJavaScript(language: Language, source: string): string {
-  if (language !== 'typescript') return source
-  try {
-    return stripTypeScriptTypes(source)
-  } catch {
-    return stripTypeScriptTypes(source, { mode: 'transform' })
-  }
 }

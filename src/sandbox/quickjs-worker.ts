@@ -1,8 +1,9 @@
 /** The thread that runs QuickJS. The main thread ends it when it does not answer; nothing is shared between runs. */
 import { parentPort } from 'node:worker_threads'
 import { createInstance, type Instance } from './quickjs-instance.ts'
-import { type Engine, type EngineOptions, isModule, type Thrown, toJavaScript } from './quickjs-runtime.ts'
+import { type Engine, type EngineOptions, isModule, type Thrown } from './quickjs-runtime.ts'
 import { type HiddenPart, withoutTampered } from './requests.ts'
+import { ParserBroken, toJavaScript } from './strip-types.ts'
 import type { Language, Limits, RunResult, Verdict } from './types.ts'
 
 export interface JavaScriptJob {
@@ -17,7 +18,16 @@ export interface JavaScriptJob {
   hidden?: HiddenPart
 }
 
+export interface JavaScriptAnswer {
+  answer: RunResult | Verdict
+  /** The thread must not be used again. */
+  spent: boolean
+}
+
 const encoder = new TextEncoder()
+
+/** Whether this thread has been broken by what it ran, beyond what putting a memory back mends. */
+let spent = false
 
 /** What runs in an instance of its own. */
 type Part = 'program' | 'solution' | 'judge'
@@ -32,7 +42,8 @@ function instanceOf(part: Part): Promise<Instance> {
 parentPort!.on('message', async (job: JavaScriptJob) => {
   const parts: Part[] = job.hidden ? ['solution', 'judge'] : ['program']
   const taken = await Promise.all(parts.map(instanceOf))
-  parentPort!.postMessage(job.hidden ? test(job, job.hidden, taken) : run(job, taken[0]!))
+  const answer = job.hidden ? test(job, job.hidden, taken) : run(job, taken[0]!)
+  parentPort!.postMessage({ answer, spent } satisfies JavaScriptAnswer)
   // Between runs, so that the next one finds a fresh runtime.
   taken.forEach((instance, index) => {
     if (!instance.restore()) instances.delete(parts[index]!)
@@ -72,6 +83,7 @@ function run(job: JavaScriptJob, instance: Instance): RunResult {
     engine = instance.begin(options)
     error = engine.evaluate(source, 'main.js')
   } catch (problem) {
+    spent ||= problem instanceof ParserBroken
     error = { name: (problem as Error).name, message: (problem as Error).message, stack: '' }
   }
   const result: RunResult = {
@@ -152,18 +164,19 @@ function test(job: JavaScriptJob, hidden: HiddenPart, sides: Instance[]): Verdic
     engines.push(solution)
     const judge = sides[1]!.begin({
       ...options,
+      files: new Map(),
       ask: relay(() => solution),
       foreign: () => {
         seen.foreign = true
       },
     })
     engines.push(judge)
+    judge.call('becomeJudge')
     const loaded = solution.evaluate(
       withEntry(toJavaScript(job.language, job.source), hidden.entryPoint),
       'solution.js',
     )
     if (loaded) return finish(isOutOfMemory(loaded) ? 'memory' : 'exception', headline(loaded))
-    judge.call('installAssert')
     const helpers = hidden.helpers && judge.evaluate(toJavaScript(job.language, hidden.helpers), 'helpers.js')
     if (helpers) return finish('failed', `the helpers: ${headline(helpers)}`)
     const bound = judge.call('bindEntry', hidden.entryPoint)
@@ -187,6 +200,7 @@ function test(job: JavaScriptJob, hidden: HiddenPart, sides: Instance[]): Verdic
     }
     return finish(...first)
   } catch (problem) {
+    spent ||= problem instanceof ParserBroken
     return finish(seen.outOfMemory ? 'memory' : 'exception', (problem as Error).message)
   }
 }

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { completeLimits } from './limits.ts'
 import { createPool, type PoolWorker } from './pool.ts'
-import type { JavaScriptJob } from './quickjs-worker.ts'
+import type { JavaScriptAnswer, JavaScriptJob } from './quickjs-worker.ts'
 import { hiddenPart, refusal, refusedVerdict, validateRun, validateTests } from './requests.ts'
 import { sibling } from './sibling.ts'
 import type { Backend, Files, RunResult, Verdict } from './types.ts'
@@ -124,7 +124,9 @@ async function startWorker(): Promise<QuickjsWorker> {
       }, job.limits.milliseconds + graceMilliseconds)
       worker.postMessage(job)
       try {
-        return (await waiting.promise) as T
+        const { answer, spent } = (await waiting.promise) as JavaScriptAnswer
+        if (spent) dead = new Error('the JavaScript worker is spent')
+        return answer as T
       } finally {
         clearTimeout(timer)
         worker.unref()

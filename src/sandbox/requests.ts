@@ -48,6 +48,11 @@ export function pathProblem(path: string): string | undefined {
   return undefined
 }
 
+/** Whether a text is a name that a program can define, and no more than that. */
+export function isName(text: string): boolean {
+  return /^[\p{ID_Start}_$][\p{ID_Continue}$]*$/u.test(text)
+}
+
 /** What is wrong with a run's request, or undefined. `workspaceBytes` is the room that its files have. */
 export function validateRun(request: RunRequest, workspaceBytes: number): string | undefined {
   if (typeof request.source !== 'string') return 'source is not a string'
@@ -75,7 +80,7 @@ export function validateTests(request: TestRequest): string | undefined {
   const { tests } = hiddenPart(request)
   if (tests.length === 0) return 'tests is empty, so every solution would pass'
   if (tests.some((test) => typeof test !== 'string')) return 'tests is not a string or a list of strings'
-  if (!/^[\p{ID_Start}_$][\p{ID_Continue}$]*$/u.test(request.entryPoint)) {
+  if (!isName(request.entryPoint)) {
     return `entryPoint ${JSON.stringify(request.entryPoint)} is not a name`
   }
   completeLimits(request.limits)

@@ -102,7 +102,7 @@ def verify_integrity(peer):
 
 
 def judge(transport, hidden, report):
-    peer = rpc.Peer(transport)
+    peer = rpc.Peer(transport, guarded=True)
     try:
         return run_tests(peer, hidden, report)
     except BaseException as error:
