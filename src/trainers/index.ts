@@ -5,12 +5,30 @@ export { type DpoOptions, dpo, measurePreferences } from './dpo.ts'
 export { encodeDocument, encodeMaskedDocument, type MaskedLanguage } from './encode-documents.ts'
 export { type EncodedMessages, encodeMessages, type MessagesOptions } from './encode-messages.ts'
 export { encodeSteps, splitSteps } from './encode-steps.ts'
+export { type GroupPreferenceId, type GroupPreferenceOptions, groupPreference } from './group-preference.ts'
 export { type Conversation, tokensToScore } from './marked-tokens.ts'
 export { measureLoss } from './measure-loss.ts'
+export { type OnPolicyDistillationOptions, onPolicyDistillation } from './on-policy-distillation.ts'
 export type { OptimizerOptions } from './optimizer.ts'
+export { type PolicyGradientOptions, policyGradient } from './policy-gradient.ts'
+export {
+  cispo,
+  dapo,
+  drGrpo,
+  gdpoDecoupled,
+  grpo,
+  gspoSequence,
+  reinforce,
+  reinforcePlusPlus,
+  rloo,
+} from './policy-gradient-algorithms.ts'
+export type { PolicyGradientId } from './policy-method.ts'
+export { type PpoOptions, ppo } from './ppo.ts'
 export { type PretrainOptions, pretrain } from './pretrain.ts'
 export { type ProcessRewardOptions, processReward } from './process-reward.ts'
+export type { KlOptions } from './reference-kl.ts'
 export { type Judge, type RefreshRewardModelOptions, refreshRewardModel } from './refresh-reward-model.ts'
+export type { ReplayOptions } from './replay.ts'
 export {
   combineScores,
   type EnsembleOptions,
@@ -19,6 +37,7 @@ export {
   scoreWithEnsemble,
 } from './reward-ensemble.ts'
 export { measureRanking, type RewardModelOptions, rewardModel } from './reward-model.ts'
+export type { RolloutStageOptions } from './rollout-stage-options.ts'
 export { type AnswerRequest, sampleAnswers } from './sample-answers.ts'
 export { bestOfN, combineSteps, measureSteps, scoreSteps, stepRewards } from './score-steps.ts'
 export { scoreWith } from './scores.ts'
@@ -32,3 +51,4 @@ export {
   type StageState,
 } from './stage.ts'
 export { tokensPerSecond } from './train-step.ts'
+export type { WarningOptions } from './warnings.ts'

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../data/index.ts'
-import type { TrainableModel } from '../engine/index.ts'
-import type { Rollout } from '../rollouts/index.ts'
+import { newModel } from '../engine/index.ts'
+import { createPolicy, type Rollout } from '../rollouts/index.ts'
 import { type PolicyGradientOptions, policyGradient } from './policy-gradient.ts'
 import { type PolicyGradientId, policyMethods } from './policy-method.ts'
 import type { StageReport } from './stage.ts'
 import { asciiRollout, asciiTasks, bytePolicy } from './testing/ascii-task.ts'
-import { byteModel } from './testing/byte-model.ts'
+import { byteModel, byteTokenizer } from './testing/byte-model.ts'
 import { reportsOf } from './testing/memory-run.ts'
 import { expectRepeatable } from './testing/repeats.ts'
 
@@ -58,21 +58,17 @@ describe.each(ids)('%s', (algorithm) => {
 
 describe('policyGradient', () => {
   it('at learning rate 0 changes no weight', async () => {
-    const reports = await reportsOf(
-      policyGradient(await options('grpo', { optimizer: { learningRate: 0 }, steps: 4 })),
-    )
-    const base = await byteModel()
-    const { policy } = await options('grpo')
-    expect(await policy.model.parameter('model.norm.weight')).toEqual(
-      await base.parameter('model.norm.weight'),
-    )
-    expect(metric(reports, 'reward').every((reward) => reward < 0.45)).toBe(true)
-    expect(metric(reports, 'gradientNorm').every((norm) => norm > 0)).toBe(true)
+    const given = await options('grpo', { optimizer: { learningRate: 0 }, steps: 4 })
+    const reports = await reportsOf(policyGradient(given))
+    const [after, before] = [given.policy.model, await byteModel()]
+    for (const name of ['model.norm.weight', 'model.embed_tokens.weight'])
+      expect(await after.parameter(name)).toEqual(await before.parameter(name))
+    expect(Math.max(...metric(reports, 'reward'))).toBeLessThan(0.55)
+    expect(Math.min(...metric(reports, 'gradientNorm'))).toBeGreaterThan(0)
   })
 
   it('samples what it trains on: recorded and computed log-probabilities are the same bits, at any temperature', async () => {
     for (const temperature of [0.7, 1, 1.3]) {
-      const { createPolicy } = await import('../rollouts/index.ts')
       const policy = createPolicy((await bytePolicy()).model, { maxTokens: 8, temperature })
       const [report] = await reportsOf(policyGradient(await options('grpo', { policy, steps: 1 })))
       expect(report!.metrics).toMatchObject({
@@ -110,7 +106,7 @@ describe('policyGradient', () => {
     for (const place of ['loss', 'reward'] as const) {
       const [loose, tight] = [await last(place, 1e-4), await last(place, 3)]
       expect(loose.first.kl).toBe(0)
-      expect(tight.last.kl).toBeLessThan(loose.last.kl! / 3)
+      expect(tight.last.kl).toBeLessThan(loose.last.kl! / 2)
       expect(tight.last.reward).toBeLessThan(loose.last.reward!)
     }
   })
@@ -145,13 +141,16 @@ describe('policyGradient', () => {
   })
 
   it('trains an adapter as well', async () => {
-    const model = await (await byteModel()).trainable({ lora: { rank: 4 } })
-    const policy = await bytePolicy(model as TrainableModel)
-    const rewards = metric(
-      await reportsOf(policyGradient(await options('rloo', { policy, optimizer: { learningRate: 0.05 } }))),
-      'reward',
-    )
-    expect(rewards.at(-1)).toBeGreaterThan(0.7)
+    // A head as small as the usual one, frozen, could not tell letters apart.
+    const { config } = (await byteModel()).info
+    const base = await newModel({ ...config, initializer_range: 0.3 }, await byteTokenizer(), {
+      precision: 'f32',
+      threads: 2,
+      seed: 1,
+    })
+    const policy = await bytePolicy(await base.trainable({ lora: { rank: 8, alpha: 16 } }))
+    const rewards = metric(await reportsOf(policyGradient(await options('rloo', { policy }))), 'reward')
+    expect(rewards.at(-1)).toBeGreaterThan(0.9)
   })
 
   it('with dynamic sampling draws groups without spread anew and leaves out those that stay so', async () => {
