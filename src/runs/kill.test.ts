@@ -8,10 +8,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { seededRandom } from '../data/random.ts'
 import { runDigest } from './index.ts'
 
-const program = join(import.meta.dirname, 'testing', 'toy-run.ts')
+const program = join(import.meta.dirname, 'testing', 'trainer-run.ts')
 const KILLS = 20
 // More than the kills can let through.
-const STEPS = ['40', '120']
+const STEPS = ['20', '90']
 
 let directory: string
 beforeAll(async () => {
@@ -42,7 +42,7 @@ async function killAfter(child: ChildProcess, steps: number, milliseconds: numbe
   return signal === 'SIGKILL'
 }
 
-describe('a run of two stages with concurrent rollouts', () => {
+describe('fine-tuning and then GRPO on concurrent rollouts of two turns', () => {
   it(`killed ${KILLS} times at random moments and resumed ends with the digest of one that was never killed`, async () => {
     const untouched = await runToItsEnd(join(directory, 'untouched'))
     const killed = join(directory, 'killed')
@@ -54,10 +54,10 @@ describe('a run of two stages with concurrent rollouts', () => {
       })
       const steps = random.integer(0, 4)
       // Without a step to wait for the moment lies in the start of the process, where the lock is taken and the models are loaded.
-      if (await killAfter(child, steps, random.next() * (steps === 0 ? 400 : 8))) kills++
+      if (await killAfter(child, steps, random.next() * (steps === 0 ? 600 : 30))) kills++
     }
     expect(kills).toBe(KILLS)
     expect(await runToItsEnd(killed)).toBe(untouched)
     expect(await runDigest(killed)).toBe(untouched)
-  })
+  }, 240_000)
 })
