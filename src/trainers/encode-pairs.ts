@@ -73,7 +73,8 @@ function encodeSide(
   index: number,
 ): MarkedTokens {
   try {
-    return encodeAnswer(tokenizer, pair.prompt, answer)
+    const tools = pair.tools && { tools: pair.tools }
+    return encodeAnswer(tokenizer, { messages: pair.prompt, ...tools }, answer)
   } catch (error) {
     throw new RangeError(`pair ${index}: ${error instanceof Error ? error.message : String(error)}`, {
       cause: error,

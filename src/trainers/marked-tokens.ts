@@ -1,4 +1,10 @@
-import { type ChatMessage, encodeChat, type Tokenizer, type ToolDefinition } from '../text/index.ts'
+import {
+  type ChatMessage,
+  encodeChat,
+  renderChat,
+  type Tokenizer,
+  type ToolDefinition,
+} from '../text/index.ts'
 
 /** A row of tokens and which of them are the answer's. Shapes: [T]. */
 export interface MarkedTokens {
@@ -13,19 +19,30 @@ export interface Conversation {
 
 /** The tokens from which an answer to a conversation is sampled. */
 export function promptTokens(tokenizer: Tokenizer, { messages, tools }: Conversation): Int32Array {
-  return encodeChat(tokenizer, messages, { addGenerationPrompt: true, ...(tools && { tools }) }).tokens
+  const options = { addGenerationPrompt: true, ...(tools && { tools }) }
+  return tokenizer.encode(renderChat(tokenizer, messages, options))
 }
 
-/** A conversation gone on with by an answer; only what the assistant wrote in the answer is marked. */
+/**
+ * A conversation gone on with by an answer; only what the assistant wrote in the answer is marked. An answer of several turns needs
+ * a template that renders each the same once others follow.
+ */
 export function encodeAnswer(
   tokenizer: Tokenizer,
-  prompt: readonly ChatMessage[],
+  prompt: Conversation,
   answer: readonly ChatMessage[],
 ): MarkedTokens {
-  const { tokens, assistantMask } = encodeChat(tokenizer, [...prompt, ...answer])
-  const mask = assistantMask.slice()
-  mask.fill(0, 0, promptTokens(tokenizer, { messages: prompt }).length)
-  return { tokens, mask }
+  const tools = prompt.tools && { tools: prompt.tools }
+  const turns = answer.filter(({ role }) => role === 'assistant').length
+  const messages = [...prompt.messages, ...answer]
+  const { tokens, assistantMask } = encodeChat(tokenizer, messages, {
+    marked: turns === 1 ? 'last' : 'all',
+    ...tools,
+  })
+  if (turns === 1) return { tokens, mask: assistantMask }
+  // Cut where the whole conversation is cut, so that the prompt has as many tokens here as there.
+  const start = encodeChat(tokenizer, prompt.messages, { addGenerationPrompt: true, ...tools }).tokens.length
+  return { tokens, mask: assistantMask.slice().fill(0, 0, start) }
 }
 
 /** A prompt and the tokens sampled after it, as they were sampled. */

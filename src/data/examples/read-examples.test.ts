@@ -94,8 +94,9 @@ describe('readMessages', () => {
 
 describe('readPreferencePairs', () => {
   it('reads every form to the same pair', async () => {
-    const texts = { prompt: 'add 1 and 2', chosen: '3', rejected: '4', margin: 0.5 }
-    const messages = { prompt: [ask], chosen: [say('3')], rejected: [say('4')], margin: 0.5 }
+    const more = { margin: 0.5, tools: [{ name: 'add', parameters: { type: 'object' } }] }
+    const texts = { prompt: 'add 1 and 2', chosen: '3', rejected: '4', ...more }
+    const messages = { prompt: [ask], chosen: [say('3')], rejected: [say('4')], ...more }
     const repeated = { ...messages, chosen: [ask, say('3')], rejected: [ask, say('4')] }
     const { prompt: _, ...implicit } = repeated
     const pairs = await readPreferencePairs(fileOf(texts, messages, repeated, implicit))

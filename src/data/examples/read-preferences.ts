@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { ChatMessage } from '../../text/index.ts'
-import { answerSchema, conversationSchema, promptSchema } from './chat-schema.ts'
+import type { ChatMessage, ToolDefinition } from '../../text/index.ts'
+import { answerSchema, conversationSchema, promptSchema, toolsSchema } from './chat-schema.ts'
 import { readRows } from './read-rows.ts'
 
 /** Two answers to one prompt, the better one first. */
@@ -10,32 +10,34 @@ export interface PreferencePair {
   /** Begins with an assistant's turn; may go on with tools' results and further turns. */
   chosen: ChatMessage[]
   rejected: ChatMessage[]
+  /** Tools that the model was offered. */
+  tools?: ToolDefinition[]
   /** How much better the first is known to be, in the reward model's units. Default 0. */
   margin?: number
 }
 
-const margin = z.number().nullish()
+const besides = { margin: z.number().nullish(), tools: toolsSchema.nullish() }
 
 const explicitRow = z
-  .object({ prompt: promptSchema, chosen: answerSchema, rejected: answerSchema, margin })
-  .transform(({ prompt, chosen, rejected, margin }, context) => {
+  .object({ prompt: promptSchema, chosen: answerSchema, rejected: answerSchema, ...besides })
+  .transform(({ prompt, chosen, rejected, ...more }, context) => {
     const start = JSON.stringify(prompt)
     const answerOf = (messages: ChatMessage[]) =>
       JSON.stringify(messages.slice(0, prompt.length)) === start ? messages.slice(prompt.length) : messages
-    return pairOf(prompt, answerOf(chosen), answerOf(rejected), margin, context)
+    return pairOf(prompt, answerOf(chosen), answerOf(rejected), more, context)
   })
 
 const implicitRow = z
-  .object({ chosen: conversationSchema, rejected: conversationSchema, margin })
-  .transform(({ chosen, rejected, margin }, context) => {
+  .object({ chosen: conversationSchema, rejected: conversationSchema, ...besides })
+  .transform(({ chosen, rejected, ...more }, context) => {
     const shared = chosen.findIndex((message, i) => JSON.stringify(message) !== JSON.stringify(rejected[i]))
     const prompt = shared < 0 ? chosen : chosen.slice(0, shared)
     const from = prompt.length
-    return pairOf(prompt, chosen.slice(from), rejected.slice(from), margin, context)
+    return pairOf(prompt, chosen.slice(from), rejected.slice(from), more, context)
   })
 
 /**
- * Preference pairs of a JSONL file (gzipped or not), a row each: `{"prompt", "chosen", "rejected", "margin"?}`, texts or messages, or
+ * Preference pairs of a JSONL file (gzipped or not), a row each: `{"prompt", "chosen", "rejected", "margin"?, "tools"?}`, texts or messages, or
  * `{"chosen", "rejected"}` of whole conversations that begin alike. Answers may repeat the prompt's messages. Other columns are left
  * alone. Throws a DataError that names path, line and field for a wrong row, equal answers, and a file without rows.
  */
@@ -49,7 +51,7 @@ function pairOf(
   prompt: ChatMessage[],
   chosen: ChatMessage[],
   rejected: ChatMessage[],
-  margin: number | null | undefined,
+  { margin, tools }: { margin?: number | null | undefined; tools?: ToolDefinition[] | null | undefined },
   context: z.core.$RefinementCtx,
 ): PreferencePair {
   const refuse = (field: string, message: string) =>
@@ -60,5 +62,5 @@ function pairOf(
       refuse(field, "must go on from the prompt with an assistant's message")
   if (JSON.stringify(chosen) === JSON.stringify(rejected))
     refuse('rejected', 'equals chosen, so nothing is preferred')
-  return { prompt, chosen, rejected, ...(typeof margin === 'number' && { margin }) }
+  return { prompt, chosen, rejected, ...(typeof margin === 'number' && { margin }), ...(tools && { tools }) }
 }
