@@ -16,7 +16,7 @@ export function checkNumber(name: string, value: unknown, range: Range): void {
   const { minimum, maximum = F32_MAXIMUM, above = false, below = false } = range
   const rounded = typeof value === 'number' ? Math.fround(value) : Number.NaN
   const high = below ? rounded < maximum : rounded <= maximum
-  if (high && (above ? rounded > minimum : rounded >= minimum)) return
+  if (high && (above ? rounded > minimum : rounded >= Math.fround(minimum))) return
   const lower = `${above ? 'above' : 'at least'} ${minimum}`
   const upper = maximum === F32_MAXIMUM ? 'finite in 32 bits' : `${below ? 'below' : 'at most'} ${maximum}`
   throw new EngineError(`${name} is ${shown(value)}; it must be a number ${lower} and ${upper}`)

@@ -161,3 +161,13 @@ describe('attention', () => {
     expect(await scored({ prefix: 3 })).not.toEqual(whole)
   })
 })
+
+describe('temperature', () => {
+  it('at its least leaves finite numbers and gradients', async () => {
+    const options = { temperature: 1e-6, entropy: true }
+    const [output] = await model.forward(good.sequences, options)
+    expect([...output!.logprobs, ...output!.entropy!].every(Number.isFinite)).toBe(true)
+    await model.forwardBackward([good], probeLoss, options)
+    expect(Number.isFinite((await model.optimStep({ learningRate: 0.01 })).gradientNorm)).toBe(true)
+  })
+})

@@ -48,10 +48,10 @@ describe('loadModel', () => {
     expect(sample!.text).toBe(model.tokenizer.decode(sample!.tokens, { skipSpecial: true }))
   })
 
-  it('refuses a GGUF file with a tokenizer of another kind, by its name', async () => {
+  it('refuses a GGUF file with a tokenizer of another kind, by its name and with what to do', async () => {
     const path = await altered('other', '\u0004\0\0\0\0\0\0\0gpt2', '\u0004\0\0\0\0\0\0\0bert')
     await expect(loadModel(path)).rejects.toThrow(
-      /other\.gguf: tokenizer\.ggml\.model is 'bert'; only .*gpt2/,
+      /other\.gguf: tokenizer\.ggml\.model is 'bert'; only 'gpt2' .*use the folder of the model's original checkpoint/,
     )
   })
 
