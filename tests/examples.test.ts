@@ -10,11 +10,17 @@ const folder = join(root, 'examples')
 const examples = readdirSync(folder).filter((name) => name.endsWith('.ts'))
 
 describe('examples', () => {
-  it.each(examples)('%s runs to its end in a few steps, and says something', { timeout: 120_000 }, async (name) => {
-    const PATH = [join(root, 'node_modules', '.bin'), process.env.PATH].join(delimiter)
-    const { stdout } = await run('node', [join(folder, name)], { env: { ...process.env, PATH, STEPS: '4' } })
-    expect(stdout).not.toBe('')
-  })
+  it.each(examples)(
+    '%s runs to its end in a few steps, and says something',
+    { timeout: 120_000 },
+    async (name) => {
+      const PATH = [join(root, 'node_modules', '.bin'), process.env.PATH].join(delimiter)
+      const { stdout } = await run('node', [join(folder, name)], {
+        env: { ...process.env, PATH, STEPS: '4' },
+      })
+      expect(stdout).not.toBe('')
+    },
+  )
 
   it.each(examples)('%s is under 40 lines, and its first line says how to run it', (name) => {
     const lines = readFileSync(join(folder, name), 'utf8').trimEnd().split('\n')

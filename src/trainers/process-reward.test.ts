@@ -133,6 +133,20 @@ describe('stepEnds', () => {
   })
 })
 
+describe('encodeSteps', () => {
+  it('ends each step with its separator, and special tokens in its text are characters', () => {
+    const { tokens, ends } = encodeSteps(tokenizer, { prompt, steps: ['a', '<|end|>'] })
+    const upTo = (end: number | undefined) => tokenizer.decode(tokens.slice(0, end! + 1))
+    expect(upTo(ends[0])).toBe('<|im_start|>u:q<|im_end|><|im_start|>a:a\n\n')
+    expect(ends[1]).toBe(tokens.length - 1)
+    expect(tokens.length - ends[0]!).toBe(8)
+    expect(() => encodeSteps(tokenizer, { prompt, steps: [] })).toThrow('no steps')
+    expect(() => encodeSteps(tokenizer, { prompt, steps: ['a', ''] })).toThrow(
+      'step 1 of a solution has no text',
+    )
+  })
+})
+
 describe('splitSteps', () => {
   it('is undone by encodeSteps', () => {
     const steps = splitSteps('a\n\n\n\nb ')
