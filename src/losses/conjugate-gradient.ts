@@ -1,3 +1,5 @@
+import { type MayWait, runAtOnce, waited } from './may-wait.ts'
+
 /**
  * Solves H x = g for a symmetric positive definite H that is known only by its product with a vector.
  *
@@ -14,6 +16,16 @@ export function conjugateGradient(
   iterations: number,
   epsilon = 1e-8,
 ): Float64Array {
+  return runAtOnce(conjugateGradientSteps(apply, gradient, iterations, epsilon))
+}
+
+/** The same where the product may be waited for. */
+export function* conjugateGradientSteps(
+  apply: (vector: Float64Array) => Float64Array | Promise<Float64Array>,
+  gradient: Float64Array,
+  iterations: number,
+  epsilon: number,
+): MayWait<Float64Array> {
   if (!Number.isInteger(iterations) || iterations < 1) {
     throw new RangeError(`conjugateGradient: iterations must be an integer of at least 1, got ${iterations}`)
   }
@@ -22,7 +34,7 @@ export function conjugateGradient(
   const direction = Float64Array.from(gradient)
   let squared = dot(residual, residual)
   for (let i = 0; i < iterations; i++) {
-    const product = apply(direction)
+    const product = yield* waited(apply(direction))
     const step = squared / (dot(direction, product) + epsilon)
     for (let k = 0; k < x.length; k++) {
       x[k]! += step * direction[k]!

@@ -10,7 +10,7 @@ export { preferencePairs } from './preference-pairs.ts'
 export { classifySteps } from './process-reward.ts'
 export { type AlgorithmId, algorithm, registry } from './registry.ts'
 export { tokenTotals } from './totals.ts'
-export { trustRegionStep } from './trust-region-step.ts'
+export { asyncTrustRegionStep, trustRegionStep } from './trust-region-step.ts'
 export type {
   GroupTotals,
   Mask,

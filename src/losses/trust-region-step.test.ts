@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { conjugateGradient } from './conjugate-gradient.ts'
-import { trustRegionStep } from './trust-region-step.ts'
+import { asyncTrustRegionStep, trustRegionStep } from './trust-region-step.ts'
 
 const product = (v: Float64Array) => Float64Array.of(4 * v[0]! + v[1]!, v[0]! + 3 * v[1]!)
 
@@ -29,6 +29,16 @@ describe('trustRegionStep', () => {
     const step = trustRegionStep({ damping: 0, delta: 0.02 }, { gradient, fisherProduct: product, evaluate })
     expect(step.kl).toBeCloseTo(0.02, 6)
     expect(step.lossChange).toBeLessThan(0)
+  })
+
+  it('takes the same step where products and trials are waited for', async () => {
+    const options = { damping: 0.3, delta: 0.02, cgIterations: 1 }
+    const step = await asyncTrustRegionStep(options, {
+      gradient,
+      fisherProduct: async (vector) => product(vector),
+      evaluate: async (change) => evaluate(change),
+    })
+    expect(step).toEqual(trustRegionStep(options, { gradient, fisherProduct: product, evaluate }))
   })
 
   it('accepts a step whose KL is exactly what is allowed', () => {

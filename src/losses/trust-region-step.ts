@@ -1,4 +1,5 @@
-import { conjugateGradient, dot } from './conjugate-gradient.ts'
+import { conjugateGradientSteps, dot } from './conjugate-gradient.ts'
+import { type MayWait, runAtOnce, runWaiting, waited } from './may-wait.ts'
 import { numberOption, type OptionsFor, readOptions } from './options.ts'
 
 export const trustRegionOptions = {
@@ -23,6 +24,15 @@ export interface TrustRegionProblem {
   evaluate(change: Float64Array): { kl: number; loss: number }
 }
 
+/** The same where a model must be asked. */
+export interface AsyncTrustRegionProblem {
+  gradient: Float64Array
+  fisherProduct(vector: Float64Array): Promise<Float64Array>
+  evaluate(change: Float64Array): Promise<{ kl: number; loss: number }>
+}
+
+type Options = OptionsFor<typeof trustRegionOptions>
+
 /**
  * One step of trust region policy optimisation (arXiv 1502.05477): the natural gradient by conjugate gradients, scaled to a KL
  * of delta, shortened until the true KL is within delta and the loss has not risen.
@@ -31,16 +41,45 @@ export interface TrustRegionProblem {
  *
  * @returns acceptedStep j, or -1 and no change when no trial is accepted
  */
-export function trustRegionStep(given: OptionsFor<typeof trustRegionOptions>, problem: TrustRegionProblem) {
+export function trustRegionStep(given: Options, problem: TrustRegionProblem) {
+  return runAtOnce(trustRegionSteps(given, problem))
+}
+
+/** `trustRegionStep` on a model that is asked for products and trials, one after another. */
+export function asyncTrustRegionStep(given: Options, problem: AsyncTrustRegionProblem) {
+  return runWaiting(trustRegionSteps(given, problem))
+}
+
+type Result = {
+  direction: Float64Array
+  quadraticForm: number
+  scale: number
+  residualNorm: number
+  acceptedStep: number
+  parameterChange: Float64Array
+  kl: number
+  lossChange: number
+}
+
+function* trustRegionSteps(
+  given: Options,
+  problem: TrustRegionProblem | AsyncTrustRegionProblem,
+): MayWait<Result> {
   const options = readOptions('trpo', trustRegionOptions, given)
   const { delta, damping, cgIterations, backtrackCoefficient, backtrackIterations, epsilon } = options
   const { gradient, fisherProduct, evaluate } = problem
   if (!gradient.every(Number.isFinite))
     throw new Error('trpo: the gradient holds a number that is not finite')
-  const damped = (vector: Float64Array) =>
-    fisherProduct(vector).map((value, k) => value + damping * vector[k]!)
-  const direction = conjugateGradient(damped, gradient, cgIterations, epsilon)
-  const product = damped(direction)
+  const withDamping = (product: Float64Array, vector: Float64Array) =>
+    product.map((value, k) => value + damping * vector[k]!)
+  const damped = (vector: Float64Array) => {
+    const product = fisherProduct(vector)
+    return product instanceof Float64Array
+      ? withDamping(product, vector)
+      : product.then((arrived) => withDamping(arrived, vector))
+  }
+  const direction = yield* conjugateGradientSteps(damped, gradient, cgIterations, epsilon)
+  const product = yield* waited(damped(direction))
   const quadraticForm = dot(direction, product)
   if (!(quadraticForm >= 0)) {
     throw new Error(
@@ -51,11 +90,11 @@ export function trustRegionStep(given: OptionsFor<typeof trustRegionOptions>, pr
   const residual = product.map((value, k) => value - gradient[k]!)
   const found = { direction, quadraticForm, scale, residualNorm: Math.sqrt(dot(residual, residual)) }
 
-  const before = evaluate(new Float64Array(gradient.length)).loss
+  const { loss: before } = yield* waited(evaluate(new Float64Array(gradient.length)))
   for (let j = 0; j < backtrackIterations; j++) {
     const length = scale * backtrackCoefficient ** j
     const parameterChange = direction.map((value) => -length * value)
-    const { kl, loss } = evaluate(parameterChange)
+    const { kl, loss } = yield* waited(evaluate(parameterChange))
     if (kl <= delta && loss <= before) {
       return { ...found, acceptedStep: j, parameterChange, kl, lossChange: loss - before }
     }
