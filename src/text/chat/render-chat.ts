@@ -9,7 +9,8 @@ export interface ChatOptions {
   tools?: readonly ToolDefinition[]
   /** End with the header after which the model writes its answer. Default false. */
   addGenerationPrompt?: boolean
-  /** Further variables of the template, such as `enable_thinking`. */
+  /** Further variables of the template, such as `enable_thinking`. A template that asks for the day (Llama 3's does) is told it: give
+   *  `date_string` for prompts that are the same on every day. */
   templateOptions?: Record<string, unknown>
 }
 
