@@ -106,6 +106,26 @@ describe('collectGroups', () => {
     expect(metrics.entropy).toBeCloseTo(-logprobs.reduce((sum, logprob) => sum + logprob, 0) / 24)
   })
 
+  it('leaves out calls that a rollout did not wait for, and refuses those it makes afterwards', async () => {
+    const late: Promise<unknown>[] = []
+    const { groups } = await collect({
+      groupSize: 1,
+      rollout: async ({ model, task }) => {
+        const reward = await say(model, task)
+        const floating = say(model, 'more').catch(({ message }) => message)
+        late.push(
+          floating,
+          floating.then(() => say(model, 'yet more')).catch(({ message }) => message),
+        )
+        return reward
+      },
+    })
+    const messages = await Promise.all(late)
+    expect(messages).toHaveLength(6)
+    for (const message of messages) expect(message).toContain('the rollout is over')
+    expect(groups.map(({ trajectories }) => trajectories[0]?.calls.length)).toEqual([1, 1, 1])
+  })
+
   it('hears of progress', async () => {
     const heard: object[] = []
     await collect({ groupSize: 1, onProgress: (progress) => heard.push(progress) })

@@ -125,6 +125,16 @@ describe('an answer', () => {
     expect(deltas('text-delta').length).toBeGreaterThan(5)
   })
 
+  it('is reasoning first where the prompt opened it, and text alone where it did not', async () => {
+    const scripted = scriptedModel(await chatTokenizer('hermes'), () => 'hm</think>yes')
+    const chatTemplate = `${scripted.tokenizer.chatTemplate}<think>\n`
+    const opened = createPolicy(scripted, { chatTemplate }).languageModel()
+    const { reasoningText, text } = await generateText({ model: opened, prompt: 'a' })
+    expect([reasoningText, text]).toEqual(['hm', 'yes'])
+    const { model } = await answering('hm</think>yes')
+    expect((await generateText({ model, prompt: 'a' })).text).toBe('hm</think>yes')
+  })
+
   it('that is cut at its limit says so', async () => {
     const { model } = await answering('the answer is long')
     const { text, finishReason } = await generateText({ model, prompt: 'Well?', maxOutputTokens: 5 })
