@@ -14,7 +14,15 @@ const environment = {
 const run = promisify(execFile)
 
 /** Pages whose blocks are run: `sh` and `ts`. One that shows no whole command or program says so: `sh sketch`, `ts sketch`. */
-const pages = ['README.md', 'docs/design.md', 'docs/text.md', 'docs/losses.md', 'docs/rollouts.md', 'docs/training.md']
+const pages = [
+  'README.md',
+  'docs/design.md',
+  'docs/text.md',
+  'docs/losses.md',
+  'docs/rollouts.md',
+  'docs/training.md',
+  'docs/runs.md',
+]
 
 /** The fenced blocks of a language. */
 function blocks(page: string, language: string): string[] {

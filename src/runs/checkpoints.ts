@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import type { TrainableModel } from '../engine/index.ts'
 import { type FileDigest, hashFile } from './hash-file.ts'
+import { RunError } from './run-error.ts'
 import { filesBelow, namesIn, sync } from './sync.ts'
 
 const digest = { bytes: z.int().min(0), sha256: z.string() }
@@ -151,18 +152,27 @@ export function superfluous(checkpoints: readonly Checkpoint[], stage: string, r
   return checkpoints.filter((one) => !kept.has(one))
 }
 
+/** Restores models by their names in the stage, or the only one of a checkpoint whatever its name. */
 export async function loadModels(
   { directory, stage, steps, files }: Checkpoint,
-  models: Readonly<Record<string, TrainableModel>>,
+  models: Readonly<Record<string, TrainableModel>> | TrainableModel,
 ): Promise<void> {
-  const saved = new Set(Object.keys(files).flatMap((path) => /^models\/([^/]+)\//.exec(path)?.[1] ?? []))
+  const saved = [...new Set(Object.keys(files).flatMap((path) => /^models\/([^/]+)\//.exec(path)?.[1] ?? []))]
+  const about = `the checkpoint of ${stage} after ${steps} steps has the models ${saved.join(', ') || '(none)'}`
+  if (isModel(models)) {
+    if (saved.length !== 1) throw new RunError(`${about}; give one for each, by its name`)
+    return models.loadState(join(directory, 'models', saved[0] as string))
+  }
   for (const name of Object.keys(models))
-    if (!saved.has(name))
-      throw new Error(
-        `the checkpoint of ${stage} after ${steps} steps has no model "${name}", but ${[...saved].join(', ') || 'none'}; ` +
-          'was the program changed since? Resume with the one that began the run',
+    if (!saved.includes(name))
+      throw new RunError(
+        `${about}, but no "${name}"; was the program changed since? Resume with the one that began the run`,
       )
   for (const [name, model] of Object.entries(models)) await model.loadState(join(directory, 'models', name))
+}
+
+function isModel(value: Readonly<Record<string, TrainableModel>> | TrainableModel): value is TrainableModel {
+  return typeof value.loadState === 'function'
 }
 
 function firstLine(error: unknown): string {

@@ -220,6 +220,10 @@ describe('a run in a directory', () => {
     await withRun({}, async (run) => {
       const { model } = await train(run)
       const steps = await run.restoreBest('reinforce', { policy: model })
+      expect(await run.restoreBest('reinforce', model)).toBe(steps)
+      await expect(run.restoreBest('reinforce', { other: model })).rejects.toThrow(
+        'has the models policy, but no "other"',
+      )
       const manifests = (await readdir(join(directory, 'checkpoints'))).filter((name) =>
         name.startsWith('reinforce'),
       )

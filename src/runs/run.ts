@@ -29,8 +29,11 @@ export interface Run extends StageRun {
   once<T>(name: string, compute: () => Promise<T>): Promise<T>
   /** Records the SHA-256 of a set of examples; a resume with other examples under the same name is refused. */
   dataset(name: string, sha256: string): Promise<void>
-  /** Loads the best checkpoint of a stage into models of the same names and gives its steps; undefined where there is none. */
-  restoreBest(stage: string, models: Readonly<Record<string, TrainableModel>>): Promise<number | undefined>
+  /** Loads a stage's best checkpoint into models of the same names, or into its only one; gives its steps, undefined where there is none. */
+  restoreBest(
+    stage: string,
+    models: TrainableModel | Readonly<Record<string, TrainableModel>>,
+  ): Promise<number | undefined>
   /** Ends a run that went to its end, and gives its digest. */
   finish(): Promise<string>
   /** Lets go of the directory. */

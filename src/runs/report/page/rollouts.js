@@ -193,7 +193,7 @@ function rolloutDetail(one) {
     element(
       'dl.rewards',
       {},
-      [['reward', one.reward], ...parts].map(([name, value]) =>
+      [['reward', one.reward], ...parts, ...advantageOf(one)].map(([name, value]) =>
         element('div', {}, element('dt', {}, name), element('dd', {}, formatNumber(value))),
       ),
     ),
@@ -215,6 +215,11 @@ function rolloutDetail(one) {
   const segments = Array.isArray(one.segments) ? one.segments : Array.isArray(one.tokens) ? [one] : []
   if (segments.length > 0) children.push(tokensOnDemand(segments))
   return children.filter(Boolean)
+}
+
+/** Where it is one number for all tokens. */
+function advantageOf({ advantage }) {
+  return typeof advantage === 'number' ? [['advantage', advantage]] : []
 }
 
 function callParts(call) {
