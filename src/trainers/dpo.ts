@@ -66,8 +66,10 @@ export async function* dpo(options: DpoOptions): AsyncGenerator<StageReport, voi
   const maxTokens = mostTokens(name, options)
   const { pairs, notes } = encodePairs(model.tokenizer, options.pairs, { ...options, maxTokens })
   // Before a checkpoint is loaded: a stage that goes on is held to the model from which it began.
-  const withReference = referenceReader(options.reference ?? (await model.snapshot()), pairs)
-  const plan = batchPlan(pairs.map(pairTokens), batch, [seedOfStage(options), name, 'order'])
+  const reference = options.reference ?? (await model.snapshot())
+  const compared = pairs.map(comparedAnswers)
+  const withReference = referenceReader(reference, compared)
+  const plan = batchPlan(compared.map(tokensOfExample), batch, [seedOfStage(options), name, 'order'])
   const steps = plannedSteps(name, options, plan)
   yield* runStage({
     name,
@@ -99,8 +101,8 @@ export async function measurePreferences(
     maxTokens: model.info.context,
     overlong: 'truncate',
   })
-  const all = encoded.map((_, pair) => pair)
-  const examples = reference ? await referenceReader(reference, encoded)(all) : encoded.map(withoutReference)
+  const compared = encoded.map(comparedAnswers)
+  const examples = reference ? await referenceReader(reference, compared)([...compared.keys()]) : compared
   const outputs = await forwardAll(
     model,
     examples.flatMap(({ sequences }) => sequences),
@@ -111,25 +113,25 @@ export async function measurePreferences(
   return { loss: result.loss, ...result.metrics }
 }
 
-/** Gives pairs with the reference's log-probabilities, reading each pair once. */
-function referenceReader(reference: Pick<Model, 'forward'>, pairs: readonly EncodedPair[]) {
+/** Gives pairs, by their numbers, with the reference's log-probabilities, reading each pair once. */
+function referenceReader(reference: Pick<Model, 'forward'>, pairs: readonly PreferenceExample[]) {
   const read = new Map<number, PreferenceExample>()
   return async (wanted: readonly number[]): Promise<PreferenceExample[]> => {
     const missing = wanted.filter((pair) => !read.has(pair))
-    const examples = missing.map((pair) => withoutReference(pairs[pair]!))
     const outputs = await forwardAll(
       reference,
-      examples.flatMap(({ sequences }) => sequences),
+      missing.flatMap((pair) => pairs[pair]!.sequences),
     )
     for (const [index, pair] of missing.entries()) {
       const referenceLogprobs = outputs.slice(2 * index, 2 * index + 2).map(({ logprobs }) => logprobs)
-      read.set(pair, { ...examples[index]!, referenceLogprobs })
+      read.set(pair, { ...pairs[pair]!, referenceLogprobs })
     }
     return wanted.map((pair) => read.get(pair)!)
   }
 }
 
-function withoutReference({ chosen, rejected }: EncodedPair): PreferenceExample {
+/** Both answers of a pair in one example, with a reference that finds all equally likely. */
+function comparedAnswers({ chosen, rejected }: EncodedPair): PreferenceExample {
   const [better, worse] = [chosen, rejected].map(({ tokens, mask }) => exampleOfTokens(tokens, mask))
   const sequences = [...better!.sequences, ...worse!.sequences]
   return {
@@ -137,8 +139,4 @@ function withoutReference({ chosen, rejected }: EncodedPair): PreferenceExample 
     masks: [...better!.masks, ...worse!.masks],
     referenceLogprobs: sequences.map(({ input }) => new Float32Array(input.length)),
   }
-}
-
-function pairTokens({ chosen, rejected }: EncodedPair): number {
-  return tokensOfExample(withoutReference({ chosen, rejected, margin: 0 }))
 }
