@@ -216,6 +216,16 @@ describe('a hub model', () => {
   })
 })
 
+describe('a cache that cannot be written', () => {
+  it('is named, with the variable that says where it is', async () => {
+    const file = join(cache, 'file')
+    await writeFile(file, '')
+    await expect(resolve('hf:lab/tiny', {}, { WHETSTONE_CACHE: file })).rejects.toThrow(
+      /^the cache folder .*file.* cannot be written: ENOTDIR.*; set WHETSTONE_CACHE to one that can/,
+    )
+  })
+})
+
 describe('a local model', () => {
   it('is a checkpoint folder or a .gguf file', async () => {
     const folder = join(cache, 'folder')

@@ -1,6 +1,7 @@
 import { mkdir, open, readFile, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { fullMessage, ResolveError } from './resolve-error.ts'
 
 const POLL_MS = 200
 /** A lock file without a process id is one whose owner died between making and filling it. */
@@ -8,7 +9,7 @@ const UNWRITTEN_MS = 10_000
 
 /** Runs `work` while no other process runs it under the same lock file; a lock whose process has died is taken over. */
 export async function withLock<T>(path: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-  await mkdir(dirname(path), { recursive: true })
+  await mkdir(dirname(path), { recursive: true }).catch((error: unknown) => refuse(path, error))
   while (!(await acquire(path))) {
     if (await abandoned(path)) await rm(path, { force: true })
     else await wait(POLL_MS, undefined, signal && { signal })
@@ -28,8 +29,14 @@ async function acquire(path: string): Promise<boolean> {
     return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
-    throw error
+    return refuse(path, error)
   }
+}
+
+function refuse(path: string, error: unknown): never {
+  throw new ResolveError(
+    `the cache folder ${dirname(path)} cannot be written: ${fullMessage(error)}; set WHETSTONE_CACHE to one that can`,
+  )
 }
 
 async function abandoned(path: string): Promise<boolean> {
