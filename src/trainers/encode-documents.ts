@@ -38,8 +38,8 @@ export function documentWindows(tokenizer: Tokenizer, text: string, context: num
 }
 
 /**
- * A window as an example of masked language modelling, seen in both directions. Hiding is drawn again until a token is hidden,
- * so that a short window trains too.
+ * A window as an example of masked language modelling, seen in both directions. Where chance hides no token, one is hidden all the
+ * same, so that a short window trains too.
  *
  * @param random uniform in [0, 1), seeded by the caller
  * @throws RangeError when the vocabulary has no such mask token
@@ -58,12 +58,16 @@ export function hideInWindow(
   const special = new Set(tokenizer.specialTokenIds)
   const hideable = Uint8Array.from(window, (token) => (special.has(token) ? 0 : 1))
   const vocabulary = { size: tokenizer.vocabularySize, maskToken: id }
-  for (;;) {
-    const { input, mask } = hideTokens(window, hideable, vocabulary, random, hiding)
-    if (!mask.includes(1)) continue
-    const target = window.map((token, t) => (mask[t] === 1 ? token : -1))
-    return { sequences: [{ input, target, attention: 'bidirectional' }], masks: [mask] }
+  let hidden = hideTokens(window, hideable, vocabulary, random, hiding)
+  if (!hidden.mask.includes(1)) {
+    const places = [...window.keys()].filter((t) => hideable[t] === 1)
+    const only = new Uint8Array(window.length)
+    only[places[Math.floor(random() * places.length)]!] = 1
+    hidden = hideTokens(window, only, vocabulary, random, { ...hiding, rate: 1 })
   }
+  const { input, mask } = hidden
+  const target = window.map((token, t) => (mask[t] === 1 ? token : -1))
+  return { sequences: [{ input, target, attention: 'bidirectional' }], masks: [mask] }
 }
 
 /** A document with hidden tokens, for measuring: the same seed hides the same ones. */

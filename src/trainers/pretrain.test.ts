@@ -151,5 +151,11 @@ describe('hideInWindow', () => {
       expect(masks[0]![2]).toBe(0)
       expect(sequences[0]!.attention).toBe('bidirectional')
     }
+    const rare = { maskToken: '<|mask|>', hiding: { rate: 1e-12 } }
+    const places = Array.from(
+      { length: 40 },
+      (_, i) => hideInWindow(tokenizer, window!, rare, cycle(i)).masks[0]!,
+    )
+    expect(new Set(places.map((mask) => mask.join('')))).toEqual(new Set(['100', '010']))
   })
 })
