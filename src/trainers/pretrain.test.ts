@@ -156,6 +156,6 @@ describe('hideInWindow', () => {
       { length: 40 },
       (_, i) => hideInWindow(tokenizer, window!, rare, cycle(i)).masks[0]!,
     )
-    expect(new Set(places.map((mask) => mask.join('')))).toEqual(new Set(['100', '010']))
+    expect(new Set(places.map((mask) => Array.from(mask).join('')))).toEqual(new Set(['100', '010']))
   })
 })
