@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { writeFileAtomically } from '../files/index.ts'
 import type { StageReport } from '../trainers/stage.ts'
@@ -68,6 +68,7 @@ async function runInDirectory(directory: string, options: RunOptions, lock: Lock
   /** Once something new is to be written, what lies beyond the restored checkpoint is of no run any more. */
   const cutHistory = async () => {
     if (cut) return
+    await rm(join(directory, 'finished.json'), { force: true })
     if (await metrics.hasMore())
       for (const one of (await listCheckpoints(checkpoints)).checkpoints)
         if (one.metrics.bytes > metrics.position) await removeCheckpoint(checkpoints, one)

@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -129,6 +129,21 @@ describe("a run's report", () => {
     expect(JSON.stringify(tight.steps).length).toBeLessThan(6000)
     const least = await chooseRollouts(directory, 10)
     expect(least.steps).toMatchObject([{ step: 99, rollouts: [{ sample: 0 }], leftOut: 2 }])
+  })
+
+  it('shows a rollout too long for a page without its tokens, and one that still is by its reward alone', async () => {
+    const folder = join(directory, 'long-rollouts', 'rollouts', 'grpo')
+    await mkdir(folder, { recursive: true })
+    const tokens = { segments: [{ tokens: Array(60_000).fill(12345) }] }
+    const long = { taskId: 'a', reward: 1, calls: [], ...tokens }
+    const longer = { taskId: 'b', reward: 0, calls: [{ text: 'x'.repeat(300_000) }] }
+    await writeFile(join(folder, '0.jsonl'), `${JSON.stringify(long)}\n${JSON.stringify(longer)}\n`)
+    const { steps, coverage } = await chooseRollouts(join(directory, 'long-rollouts'))
+    expect(coverage[0]?.withoutTokens).toBe(true)
+    expect(steps[0]?.rollouts).toEqual([
+      { taskId: 'a', reward: 1, calls: [] },
+      { taskId: 'b', reward: 0, note: expect.stringContaining('are too many for this page') },
+    ])
   })
 
   it('of nothing is refused', async () => {

@@ -92,7 +92,7 @@ function costsTable(stages) {
     'Time a step',
     'Tokens',
     'Tokens a second',
-    'Peak memory',
+    'Memory after a step, at most',
     'First → last tenth',
   ]
   return section('Stages', table(headings, rows))
