@@ -2,8 +2,8 @@ import type { Sequence, TokenOutputs } from '../engine/contract.ts'
 import type { Tokenizer } from '../text/index.ts'
 
 /** What the commands ask of a model. */
-interface CommandModel {
-  readonly info: { readonly vocabularySize: number }
+export interface CommandModel {
+  readonly info: { readonly vocabularySize: number; readonly context: number }
   readonly tokenizer: Tokenizer
   forward(sequences: Sequence[], options: { entropy: boolean; temperature: number }): Promise<TokenOutputs[]>
   sample(request: {
@@ -17,6 +17,8 @@ interface CommandModel {
     seed: number
     stopTokens: number[]
     stopStrings: string[]
+    onToken?: (token: { text: string }) => void
+    signal?: AbortSignal
   }): Promise<
     {
       text: string

@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 import { loadModel } from '../engine/index.ts'
+import { findRecipe } from '../recipes/find-recipe.ts'
+import { chatCommand } from './commands/chat.ts'
 import { compareCommand } from './commands/compare.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { evalCommand } from './commands/eval.ts'
@@ -21,11 +23,12 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.
 const commands = [
   pullCommand(),
   sampleCommand(load),
+  chatCommand(load),
   scoreCommand(load),
   evalCommand(load),
   compareCommand(),
   tasksCommand(),
-  trainCommand(() => undefined),
+  trainCommand(findRecipe),
   reportCommand(),
   sandboxCommand(),
   doctorCommand(),

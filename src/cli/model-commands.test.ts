@@ -135,3 +135,36 @@ describe('sample and score of a real model', () => {
     expect(outcome).toMatchObject({ code: 1, stderr: expect.stringContaining('context is 512') })
   })
 })
+
+describe('chat', () => {
+  const talk = (input: string, ...flags: string[]) => {
+    const child = execFile(process.execPath, [main, 'chat', '--model', model, ...flags])
+    child.stdin?.end(input)
+    return new Promise<Outcome>((resolve) => {
+      let [stdout, stderr] = ['', '']
+      child.stdout?.on('data', (text) => {
+        stdout += text
+      })
+      child.stderr?.on('data', (text) => {
+        stderr += text
+      })
+      child.on('close', (code) => resolve({ stdout, stderr, code: code ?? -1 }))
+    })
+  }
+
+  it('answers each line of a pipe, the same way for the same seed, and ends with the input', async () => {
+    const flags = ['--max-tokens', '6', '--seed', '3']
+    const first = await talk('abc\ndef', ...flags)
+    expect(first.code).toBe(0)
+    expect(first.stdout.match(/\[length\]|\n/g)?.length).toBeGreaterThanOrEqual(2)
+    expect(await talk('abc\n\n/reset\ndef\n/exit\nghi', ...flags)).toEqual(first)
+  })
+
+  it('refuses instructions for a model without a chat template', async () => {
+    const { stderr, code } = await talk('abc', '--system', 'Be brief.')
+    expect({ stderr, code }).toEqual({
+      stderr: 'whetstone: the model has no chat template, so --system has no place; leave it out\n',
+      code: 1,
+    })
+  })
+})

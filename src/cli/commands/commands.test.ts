@@ -50,7 +50,7 @@ afterEach(async () => {
 const load: LoadModel = async (name, options) => {
   asked.push({ name, options })
   return {
-    info: { vocabularySize: tokenizer.vocabularySize },
+    info: { vocabularySize: tokenizer.vocabularySize, context: 64 },
     tokenizer,
     async forward(sequences, given) {
       asked.push(given)

@@ -1,0 +1,62 @@
+import { type GenerateOptions, generateTasks, type MessagesExample, type Task } from '../../data/index.ts'
+import { chatMessage, completionPrompt } from '../../evals/generate-attempts.ts'
+
+/** JavaScript functions of a list of integers, one step or two. */
+const family = {
+  languages: ['javascript'],
+  inputs: ['integers'],
+  levels: [1, 2],
+  examples: false,
+} satisfies Partial<GenerateOptions>
+
+export interface CodeTasks {
+  /** For pretraining, for fine-tuning, and for learning from tests: the same combinations, drawn apart. */
+  read: Task[]
+  instructed: Task[]
+  practised: Task[]
+  /** Combinations of operations that no other set has. */
+  heldOut: Task[]
+}
+
+export interface TaskCounts {
+  read: number
+  instructed: number
+  practised: number
+  heldOut: number
+}
+
+export function codeTasks(seed: number, counts: TaskCounts): CodeTasks {
+  const train = (part: number, count: number) =>
+    generateTasks({ ...family, seed: seed * 3 + part, count, split: 'train' })
+  return {
+    read: train(0, counts.read),
+    instructed: train(1, counts.instructed),
+    practised: train(2, counts.practised),
+    heldOut: generateTasks({ ...family, seed, count: counts.heldOut, split: 'held-out' }),
+  }
+}
+
+/** A file as one finds it: a comment that says what the function does, and the function. */
+export function documentOf(task: Task): string {
+  return completionPrompt(task) + referenceOf(task)
+}
+
+/** The task as a question and its solution as the answer. */
+export function conversationOf(task: Task): MessagesExample {
+  return {
+    messages: [
+      { role: 'user', content: chatMessage(task) },
+      { role: 'assistant', content: `\`\`\`javascript\n${referenceOf(task)}\`\`\`` },
+    ],
+  }
+}
+
+/** The program as a tool call holds it, so that the tokenizer knows that form too. */
+export function toolCallOf(task: Task): string {
+  return JSON.stringify({ name: 'run_tests', arguments: { code: referenceOf(task) } })
+}
+
+function referenceOf({ id, reference }: Task): string {
+  if (reference === undefined) throw new Error(`${id} has no reference solution`)
+  return reference
+}
