@@ -51,4 +51,5 @@ export {
   type StageState,
 } from './stage.ts'
 export { tokensPerSecond } from './train-step.ts'
+export { type TrpoOptions, trpo } from './trpo.ts'
 export type { WarningOptions } from './warnings.ts'

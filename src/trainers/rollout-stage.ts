@@ -38,9 +38,11 @@ export interface RolloutTrainer<T> {
   load?(saved: unknown): void
 }
 
+type CollectingOptions<T> = Omit<RolloutStageOptions<T>, 'optimizer' | 'reference'>
+
 /** The stage of a trainer that learns from its own rollouts: collect, score, update, tell. */
 export async function* rolloutStage<T>(
-  options: RolloutStageOptions<T>,
+  options: CollectingOptions<T>,
   trainer: RolloutTrainer<T>,
 ): AsyncGenerator<StageReport, void, void> {
   const { policy, tasks, rewards, record = 'full', evaluate, run } = options
@@ -121,7 +123,7 @@ export async function* rolloutStage<T>(
 }
 
 async function collect<T>(
-  options: RolloutStageOptions<T>,
+  options: CollectingOptions<T>,
   tasks: readonly { id: string; task: T }[],
   seed: number,
   step: number,
