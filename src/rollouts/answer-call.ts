@@ -1,6 +1,13 @@
 import { createHash } from 'node:crypto'
 import type { Model, Sample } from '../engine/index.ts'
-import { endTokens, type Tokenizer, type ToolSyntax } from '../text/index.ts'
+import {
+  type ChatMessage,
+  type ChatOptions,
+  endTokens,
+  renderChat,
+  type Tokenizer,
+  type ToolSyntax,
+} from '../text/index.ts'
 import {
   type Answer,
   type AnswerFormat,
@@ -14,7 +21,7 @@ import { type CallOptions, callSettings, type PolicySettings } from './call-sett
 import { askForJson, checkJson, extractJson } from './json-answer.ts'
 import { argumentsOf, promptMessages } from './prompt-messages.ts'
 import type { GivenAnswer } from './recorded-call.ts'
-import type { OpenRecording } from './recording.ts'
+import type { CallTicket, OpenRecording } from './recording.ts'
 import { RolloutError } from './rollout-error.ts'
 
 /** A policy as its language models see it. */
@@ -46,7 +53,10 @@ export interface PreparedCall {
   answer(signal: AbortSignal | undefined, hear?: (settled: SettledAnswer) => void): Promise<AnsweredCall>
 }
 
-/** Turns an AI SDK call into a request of the engine. Errors: as `renderChat` and `promptMessages`; no room for an answer; a closed recording. */
+/**
+ * Turns an AI SDK call into a request of the engine. Errors: as `renderChat` and `promptMessages`; no room
+ * for an answer; a closed recording.
+ */
 export function prepareCall(
   policy: PolicyParts,
   recording: OpenRecording,
@@ -95,6 +105,20 @@ export function prepareCall(
     return { sample: sample as Sample, version }
   }
 
+  /** What the tokens say. Calls that the template could not render in a history (Llama's takes one a turn) are text. */
+  function interpret(tokens: Int32Array, ticket: CallTicket) {
+    const written = writtenText(tokenizer, tokens)
+    const read = readAnswer(written, format)
+    const toolCalls = read.toolCalls.map((call, index) => ({ id: callId(ticket, index), ...call }))
+    const json = settings.json && toolCalls.length === 0 ? extractJson(read.text) : undefined
+    const check = settings.json && toolCalls.length === 0 ? checkJson(json, settings.json) : {}
+    const answer = givenAnswer(read, json ?? read.text, toolCalls)
+    if (toolCalls.length < 2 || renders(tokenizer, [...messages, answer], chat))
+      return { answer, toolCalls, check }
+    const plain = readAnswer(written, { ...format, tools: false })
+    return { answer: givenAnswer(plain, plain.text, []), toolCalls: [], check }
+  }
+
   return {
     warnings: settings.warnings,
     async answer(signal, hear) {
@@ -102,10 +126,7 @@ export function prepareCall(
       const ticket = recording.begin(prompt.tokens, settings.seed)
       try {
         const { sample, version } = await draw(signal, ticket.seed, settings.json ? undefined : hear)
-        const read = readAnswer(writtenText(tokenizer, sample.tokens), format)
-        const toolCalls = read.toolCalls.map((call, index) => ({ id: callId(ticket, index), ...call }))
-        const json = settings.json && toolCalls.length === 0 ? extractJson(read.text) : undefined
-        const answer = givenAnswer(read, json ?? read.text, toolCalls)
+        const { answer, toolCalls, check } = interpret(sample.tokens, ticket)
         recording.keep(ticket, {
           messages,
           promptText: prompt.text,
@@ -124,22 +145,28 @@ export function prepareCall(
           signal?.throwIfAborted()
           throw new RolloutError('the engine gave up the call')
         }
-        const check = settings.json && toolCalls.length === 0 ? checkJson(json, settings.json) : {}
         return {
           answer,
           toolCalls,
           finish: finishOf(sample.stopReason, toolCalls.length > 0, check.problem),
           promptTokens: prompt.tokens.length,
           tokens: sample.tokens.length,
-          reasoningTokens: reasoningTokens(tokenizer, sample.tokens, read),
-          warnings: [check.problem, check.unchecked]
-            .filter((message) => message !== undefined)
-            .map((message) => ({ type: 'other', message })),
+          reasoningTokens: reasoningTokens(tokenizer, sample.tokens, answer),
+          warnings: check.unchecked === undefined ? [] : [{ type: 'other', message: check.unchecked }],
         }
       } finally {
         recording.end()
       }
     },
+  }
+}
+
+function renders(tokenizer: Tokenizer, messages: ChatMessage[], chat: ChatOptions): boolean {
+  try {
+    renderChat(tokenizer, messages, chat)
+    return true
+  } catch {
+    return false
   }
 }
 
@@ -168,8 +195,11 @@ function givenAnswer(read: Answer, content: string, toolCalls: AnsweredCall['too
   }
 }
 
-/** Nine letters and digits, which Mistral's templates insist on; the same for the same call of the same rollout. */
-function callId(ticket: { seed: number; digest: string; occurrence: number }, index: number): string {
+/**
+ * Nine letters and digits, which Mistral's templates insist on; the same for the same call of the same
+ * rollout.
+ */
+function callId(ticket: CallTicket, index: number): string {
   return createHash('sha256')
     .update(JSON.stringify([ticket.seed, ticket.digest, ticket.occurrence, index]))
     .digest('hex')
@@ -192,8 +222,8 @@ function settledListener(tokenizer: Tokenizer, format: AnswerFormat, hear: (sett
   }
 }
 
-function reasoningTokens(tokenizer: Tokenizer, tokens: Int32Array, read: Answer): number {
-  if (read.reasoning === undefined) return 0
+function reasoningTokens(tokenizer: Tokenizer, tokens: Int32Array, answer: GivenAnswer): number {
+  if (answer.reasoning === undefined) return 0
   let [low, high] = [0, tokens.length]
   const reasons = (count: number) => !writtenText(tokenizer, tokens.subarray(0, count)).includes('</think>')
   while (low < high) {

@@ -32,7 +32,10 @@ const callMarkers: Record<ToolSyntax, string> = {
 }
 const THINK = '<think>'
 const END_THINK = '</think>'
-/** Tokens that carry meaning even where the vocabulary marks them special; other special tokens are no part of the text. */
+/**
+ * Tokens that carry meaning even where the vocabulary marks them special; other special tokens are no part of
+ * the text.
+ */
 const meaningful = new Set([THINK, END_THINK, '</tool_call>', ...Object.values(callMarkers)])
 
 /** Whether a token is part of the answer's text. */
@@ -43,7 +46,10 @@ export function textTokenFilter(tokenizer: Tokenizer): (token: number) => boolea
   return (token) => !silent.has(token)
 }
 
-/** Takes a whole answer apart. A malformed call that names its tool is a call with invalid input; one that does not is text. */
+/**
+ * Takes a whole answer apart. A malformed call that names its tool is a call with invalid input; one that
+ * does not is text.
+ */
 export function readAnswer(written: string, format: AnswerFormat): Answer {
   const { reasoning, rest } = splitReasoning(cutAtStop(written, format.stopStrings), format.thinking)
   const thought = reasoning !== undefined && { reasoning: reasoning.trim() }
@@ -110,7 +116,10 @@ function nameIn(piece: string): string | undefined {
   }
 }
 
-/** The arguments where the call is JSON, such that they fail the tool's schema; else the whole call, which no JSON parser takes. */
+/**
+ * The arguments where the call is JSON, such that they fail the tool's schema; else the whole call, which no
+ * JSON parser takes.
+ */
 function rawInput(piece: string): string {
   try {
     const call = JSON.parse(piece)

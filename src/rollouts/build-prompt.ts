@@ -6,15 +6,18 @@ export interface BuiltPrompt {
   tokens: Int32Array
   /** The call whose prompt and drawn tokens these begin with. */
   parent?: RecordedCall
-  /** Whether an earlier answer is in these messages otherwise than it was drawn, so that its tokens could not be kept. */
+  /**
+   * Whether an earlier answer is in these messages otherwise than it was drawn, so that its tokens could not
+   * be kept.
+   */
   broken: boolean
 }
 
 /**
- * The tokens of a prompt. Where its messages go on from a recorded call, they are that call's prompt and drawn tokens as they were, and only
- * what the template adds after the answer is encoded. An answer counts as kept where the caller sends back what it was given and
- * the template renders all up to it as it did before; how the template would write the answer itself does not matter.
- * Errors: as `renderChat`.
+ * The tokens of a prompt. Where its messages go on from a recorded call, they are that call's prompt and
+ * drawn tokens as they were, and only what the template adds after the answer is encoded. An answer counts as
+ * kept where the caller sends back what it was given and the template renders all up to it as it did before;
+ * how the template would write the answer itself does not matter. Errors: as `renderChat`.
  */
 export function buildPrompt(
   tokenizer: Tokenizer,
@@ -54,7 +57,10 @@ function continues(messages: readonly ChatMessage[], keys: string[], call: Recor
   )
 }
 
-/** Whether the last assistant's message was never drawn: there is none, or a recorded prompt already came with it. */
+/**
+ * Whether the last assistant's message was never drawn: there is none, or a recorded prompt already came with
+ * it.
+ */
 function isFromCaller(keys: string[], lastAnswer: number, calls: readonly RecordedCall[]): boolean {
   return (
     lastAnswer < 0 ||
@@ -74,7 +80,10 @@ function beginsWith(tokens: Int32Array, { prompt, tokens: drawn }: RecordedCall)
   )
 }
 
-/** The tokens of what follows the call's answer; undefined where the template renders what came before it differently now. */
+/**
+ * The tokens of what follows the call's answer; undefined where the template renders what came before it
+ * differently now.
+ */
 function suffixTokens(
   tokenizer: Tokenizer,
   messages: readonly ChatMessage[],
@@ -93,7 +102,10 @@ function suffixTokens(
   return encodeFrom(tokenizer, text, answerEnd(tokenizer, through, chat, call))
 }
 
-/** Where what the model wrote ends in a text that ends with its turn: after its end token where it drew one, before it where not. */
+/**
+ * Where what the model wrote ends in a text that ends with its turn: after its end token where it drew one,
+ * before it where not.
+ */
 function answerEnd(tokenizer: Tokenizer, through: string, chat: ChatOptions, call: RecordedCall): number {
   const find = (token: number) => {
     const text = tokenizer.idToToken(token) ?? ''
@@ -126,7 +138,10 @@ function closingLength(tokenizer: Tokenizer, through: string, chat: ChatOptions)
   }
 }
 
-/** The tokens of a text from a position on, as they are within it where the tokenizer treats a text's start apart. */
+/**
+ * The tokens of a text from a position on, as they are within it where the tokenizer treats a text's start
+ * apart.
+ */
 function encodeFrom(tokenizer: Tokenizer, text: string, start: number): Int32Array {
   if (!tokenizer.addsPrefixSpace) return tokenizer.encode(text.slice(start))
   const { ids, offsets } = tokenizer.encodeWithOffsets(text)

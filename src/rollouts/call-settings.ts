@@ -55,10 +55,12 @@ export function callSettings(
       continue
     }
     const { name, description, inputSchema } = tool
+    // Which dialect a schema is written in is nothing to a language model but more tokens.
+    const { $schema, ...parameters } = inputSchema
     tools.push({
       name,
       ...(description !== undefined && { description }),
-      parameters: inputSchema as Record<string, unknown>,
+      parameters,
     })
   }
   const choice = options.toolChoice?.type ?? 'auto'

@@ -22,11 +22,14 @@ export interface CollectOptions<T> {
   concurrency?: number
   /** Of one attempt; a rollout that takes longer has its signal aborted and is left behind. Default 600,000. */
   timeoutMs?: number
-  /** Further attempts, with the same seed, of a rollout that throws, runs out of time or has no finite reward. Default 1. */
+  /**
+   * Further attempts, with the same seed, of a rollout that throws, runs out of time or has no finite reward.
+   * Default 1.
+   */
   retries?: number
   /**
-   * What becomes of rollouts that fail for good: `drop` leaves them out of their group, `zero` keeps what they drew at reward 0,
-   * `throw` ends the collection. Default `drop`.
+   * What becomes of rollouts that fail for good: `drop` leaves them out of their group, `zero` keeps what
+   * they drew at reward 0, `throw` ends the collection. Default `drop`.
    */
   onFailure?: 'drop' | 'zero' | 'throw'
   /** How often a group whose rewards are all equal is drawn anew. Default 0. */
@@ -73,8 +76,9 @@ const collectOptions = z.strictObject({
 })
 
 /**
- * Rolls out a group for each task, all at once up to a bound. A rollout's draws depend on (seed, step, task's id, sample, round) and on
- * what it does, never on the others or on timing. Errors: an option out of its range; the signal's reason; with `throw`, the first failure.
+ * Rolls out a group for each task, all at once up to a bound. A rollout's draws depend on (seed, step, task's
+ * id, sample, round) and on what it does, never on the others or on timing. Errors: an option out of its
+ * range; the signal's reason; with `throw`, the first failure.
  */
 export async function collectGroups<T>(options: CollectOptions<T>): Promise<CollectedGroups<T>> {
   const settings = checkOptions(options)

@@ -1,8 +1,10 @@
 import type { Trajectory, TrajectoryGroup } from './types.ts'
 
 /**
- * What groups were like. Sums run by task and sample, so that equal groups give equal bits. Means are left out where there is
- * nothing to take them of; a group of one trajectory has no spread to speak of and is not counted without it. `entropy` is the mean of -log p of the drawn tokens, in nats: an estimate of the sampling distribution's.
+ * What groups were like. Sums run by task and sample, so that equal groups give equal bits. Means are left
+ * out where there is nothing to take them of; a group of one trajectory has no spread to speak of and is not
+ * counted without it. `entropy` is the mean of -log p of the drawn tokens, in nats: an estimate of the
+ * sampling distribution's.
  */
 export function groupMetrics(groups: readonly TrajectoryGroup<unknown>[]): Record<string, number> {
   const all = groups.flatMap(({ trajectories }) => trajectories)

@@ -25,7 +25,10 @@ export function askForJson(messages: readonly ChatMessage[], format: JsonFormat)
     : [{ role: 'system', content: request }, ...messages]
 }
 
-/** The JSON in an answer: the whole of it, a fenced block, or the first whole object or array. Undefined where there is none. */
+/**
+ * The JSON in an answer: the whole of it, a fenced block, or the first whole object or array. Undefined where
+ * there is none.
+ */
 export function extractJson(text: string): string | undefined {
   const fenced = [...text.matchAll(/```(?:json)?\s*\n([\s\S]*?)```/g)].map((match) => match[1] as string)
   for (const candidate of [text, ...fenced]) if (isJson(candidate)) return candidate.trim()

@@ -3,6 +3,7 @@ import {
   generateText,
   isStepCount,
   jsonSchema,
+  type ModelMessage,
   NoObjectGeneratedError,
   Output,
   streamText,
@@ -172,6 +173,20 @@ describe('an answer', () => {
     expect(recording.read().calls).toEqual([])
   })
 
+  it('with more calls at once than its template takes is text, and the conversation goes on', async () => {
+    const call = toolCall.llama as string
+    const { model } = await answering(`${call}; ${call}`, 'llama')
+    const messages: ModelMessage[] = [{ role: 'user', content: '1 + 2?' }]
+    const first = await generateText({ model, messages, tools: { add }, stopWhen: isStepCount(3) })
+    expect([first.text, first.steps.length, first.finishReason]).toEqual([`${call}; ${call}`, 1, 'stop'])
+    messages.push(...first.responseMessages, { role: 'user', content: 'So?' })
+    await generateText({ model, messages, tools: { add } })
+    const hermes = toolCall.hermes as string
+    const parallel = await answering(`${hermes}${hermes}`)
+    const step = await generateText({ model: parallel.model, messages: messages.slice(0, 1), tools: { add } })
+    expect(step.toolResults.map(({ output }) => output)).toEqual([3, 3])
+  })
+
   it('with a call that names no tool is text', async () => {
     const { model } = await answering('Hm <tool_call>\nadd 1 2\n</tool_call>')
     const { text, finishReason } = await generateText({ model, prompt: '1 + 2?', tools: { add } })
@@ -263,6 +278,11 @@ describe('structured output', () => {
     expect(asked).toContain('"age":{"type":"integer"')
   })
 
+  const jsonCall = {
+    prompt: [{ role: 'user' as const, content: [{ type: 'text' as const, text: 'Who?' }] }],
+    responseFormat: { type: 'json' as const, schema: z.toJSONSchema(schema) as object },
+  }
+
   it.each([
     ['no JSON at all', 'I will not.', 'the answer holds no JSON'],
     ['JSON that does not fit', '{"name": "Ada", "age": "old"}', 'age'],
@@ -271,12 +291,10 @@ describe('structured output', () => {
     const error = await generateObject({ model, prompt: 'Who?', schema }).catch((error) => error)
     expect(NoObjectGeneratedError.isInstance(error)).toBe(true)
     expect(error).toMatchObject({ text: answer, finishReason: 'error' })
-    const output = Output.object({ schema: jsonSchema(z.toJSONSchema(schema) as object) })
-    const unchecked = await generateText({ model, prompt: 'Who?', output }).catch((error) => error)
-    if (!NoObjectGeneratedError.isInstance(unchecked)) {
-      expect(unchecked.finishReason).toBe('error')
-      expect(unchecked.warnings[0].message).toContain(problem)
-    }
+    expect((await model.doGenerate(jsonCall)).finishReason).toMatchObject({
+      unified: 'error',
+      raw: expect.stringContaining(problem),
+    })
   })
 
   it('whose schema cannot be read is warned of', async () => {

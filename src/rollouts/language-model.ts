@@ -45,7 +45,10 @@ interface PolicyModel {
   doStream(options: CallOptions): Promise<{ stream: ReadableStream<StreamPart> }>
 }
 
-/** A LanguageModelV3. Not by that name, since @ai-sdk/provider 4 no longer declares it as `ai` 6 and @ai-sdk/provider 3 do. */
+/**
+ * A LanguageModelV3. Not by that name, since @ai-sdk/provider 4 no longer declares it as `ai` 6 and @ai-
+ * sdk/provider 3 do.
+ */
 export interface PolicyModelV3 extends PolicyModel {
   readonly specificationVersion: 'v3'
 }

@@ -30,7 +30,10 @@ export interface PolicyOptions {
 export interface Policy<M extends Model = Model> {
   /** The very model given; training it in place changes the policy. */
   readonly model: M
-  /** For `ai` 7. Calls go into the recording; without one given, into one of this language model's own. */
+  /**
+   * For `ai` 7. Calls go into the recording; without one given, into one of this language model's own, which grows for as long
+   * as it is used: make one for each conversation.
+   */
   languageModel(options?: { recording?: Recording }): LanguageModelV4
   /** The same for `ai` 6. */
   languageModelV3(options?: { recording?: Recording }): PolicyModelV3

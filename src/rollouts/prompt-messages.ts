@@ -11,7 +11,8 @@ type Message<Role> = Extract<Prompt[number], { role: Role }>
 type ToolResult = Extract<Message<'tool'>['content'][number], { type: 'tool-result' }>
 
 /**
- * The messages of an AI SDK prompt as chat templates take them. Errors: an UnsupportedFunctionalityError for what is not text.
+ * The messages of an AI SDK prompt as chat templates take them. Errors: an UnsupportedFunctionalityError for
+ * what is not text.
  */
 export function promptMessages(prompt: Prompt): ChatMessage[] {
   return prompt.flatMap((message): ChatMessage[] => {
@@ -21,7 +22,10 @@ export function promptMessages(prompt: Prompt): ChatMessage[] {
   })
 }
 
-/** A tool call's input as a template takes it. What is not an object, because the model wrote no valid one, stays readable. */
+/**
+ * A tool call's input as a template takes it. What is not an object, because the model wrote no valid one,
+ * stays readable.
+ */
 export function argumentsOf(input: unknown): Record<string, unknown> {
   let value = input
   if (typeof input === 'string') {

@@ -44,7 +44,10 @@ function isGivenCall(call: ToolCall, given: ToolCall): boolean {
   return call.id === given.id && call.name === given.name && isParsedForm(call.arguments, given.arguments)
 }
 
-/** Whether a value is what a tool's schema may make of another: fields added by default or dropped, scalars coerced. */
+/**
+ * Whether a value is what a tool's schema may make of another: fields added by default or dropped, scalars
+ * coerced.
+ */
 function isParsedForm(value: unknown, given: unknown): boolean {
   if (isObject(value) && isObject(given))
     return Object.keys(value).every((key) => !(key in given) || isParsedForm(value[key], given[key]))

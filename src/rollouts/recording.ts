@@ -28,7 +28,10 @@ export interface OpenRecording extends Recording {
   readonly signal: AbortSignal
   /** Throws where the recording is closed. */
   refuseIfClosed(): void
-  /** Announces a call. `seed` is the caller's own, if any: with one, the same prompt gets the same answer again. */
+  /**
+   * Announces a call. `seed` is the caller's own, if any: with one, the same prompt gets the same answer
+   * again.
+   */
   begin(prompt: Int32Array, seed: number | undefined): CallTicket
   /** Keeps a completed call. */
   keep(ticket: CallTicket, call: Omit<RecordedCall, 'digest' | 'occurrence'>): void
@@ -37,9 +40,10 @@ export interface OpenRecording extends Recording {
 }
 
 /**
- * A recording whose calls' seeds come from its own, the prompt's tokens and how many calls had the same prompt before: calls that run
- * side by side draw the same whichever comes first. Calls are in the order they began in; those of a rollout that had several in flight
- * in the order of their prompts' lengths, then digests, since their beginnings are a matter of timing.
+ * A recording whose calls' seeds come from its own, the prompt's tokens and how many calls had the same
+ * prompt before: calls that run side by side draw the same whichever comes first. Calls are in the order they
+ * began in; those of a rollout that had several in flight in the order of their prompts' lengths, then
+ * digests, since their beginnings are a matter of timing.
  */
 export function createRecording(options: { seed?: number; signal?: AbortSignal } = {}): OpenRecording {
   const { seed = 0, signal } = options

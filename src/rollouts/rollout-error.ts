@@ -1,4 +1,7 @@
-/** A rollout that failed, a call that came too late, or a setting that cannot be used; the message says what and how to mend it. */
+/**
+ * A rollout that failed, a call that came too late, or a setting that cannot be used; the message says what
+ * and how to mend it.
+ */
 export class RolloutError extends Error {
   override name = 'RolloutError'
 }

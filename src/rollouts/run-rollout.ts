@@ -18,8 +18,9 @@ export interface RolloutRequest<T> {
 }
 
 /**
- * One rollout, tried again with the same seed where it throws, runs out of time or has no finite reward. One that fails for good comes back with
- * `failure`, reward 0 and what its last attempt drew. Rejects only when the signal is aborted, with its reason.
+ * One rollout, tried again with the same seed where it throws, runs out of time or has no finite reward. One
+ * that fails for good comes back with `failure`, reward 0 and what its last attempt drew. Rejects only when
+ * the signal is aborted, with its reason.
  */
 export async function runRollout<T>(request: RolloutRequest<T>): Promise<Trajectory> {
   const { taskId, sample, seed, retries } = request

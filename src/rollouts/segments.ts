@@ -13,9 +13,9 @@ interface GrowingSegment {
 }
 
 /**
- * Calls, each after its parent, as segments. A call goes on with its parent's segment where that ends with the parent and was drawn at
- * the same temperature; else it begins one of its own, in which all of its prompt counts as not drawn. So every drawn token is
- * drawn in exactly one segment.
+ * Calls, each after its parent, as segments. A call goes on with its parent's segment where that ends with
+ * the parent and was drawn at the same temperature; else it begins one of its own, in which all of its prompt
+ * counts as not drawn. So every drawn token is drawn in exactly one segment.
  */
 export function segmentCalls(calls: readonly RecordedCall[]): RecordedCalls {
   const segments: GrowingSegment[] = []

@@ -48,8 +48,25 @@ const llama = `{{- bos_token }}{% for message in messages %}{% if message.role =
 
 {% endif %}`
 
-/** As Mistral does: the tools before the last question, identifiers of nine characters, and the end of text after an answer. */
-const mistral = `{%- set ns = namespace(question=0) %}{% for message in messages %}{% if message.role == 'user' %}{% set ns.question = loop.index0 %}{% endif %}{% endfor %}{{ bos_token }}{% for message in messages %}{% if message.role == 'user' or message.role == 'system' %}{% if tools and loop.index0 == ns.question %}[AVAILABLE_TOOLS]{{ tools | tojson }}[/AVAILABLE_TOOLS]{% endif %}[INST]{{ message.content }}[/INST]{% elif message.tool_calls %}[TOOL_CALLS][{% for call in message.tool_calls %}{% if call.id | length != 9 %}{{ raise_exception('Tool call IDs should be alphanumeric strings with length 9!') }}{% endif %}{"name": "{{ call.function.name }}", "arguments": {{ call.function.arguments | tojson }}, "id": "{{ call.id }}"}{% if not loop.last %}, {% endif %}{% endfor %}]{{ eos_token }}{% elif message.role == 'assistant' %}{{ message.content }}{{ eos_token }}{% else %}[TOOL_RESULTS]{"content": {{ message.content }}, "call_id": "{{ message.tool_call_id }}"}[/TOOL_RESULTS]{% endif %}{% endfor %}`
+/**
+ * As Mistral does: the tools before the last question, identifiers of nine characters, and the end of text
+ * after an answer.
+ */
+const mistral = [
+  `{%- set ns = namespace(question=0) %}{% for message in messages %}`,
+  `{% if message.role == 'user' %}{% set ns.question = loop.index0 %}{% endif %}`,
+  `{% endfor %}{{ bos_token }}{% for message in messages %}`,
+  `{% if message.role == 'user' or message.role == 'system' %}`,
+  `{% if tools and loop.index0 == ns.question %}[AVAILABLE_TOOLS]{{ tools | tojson }}[/AVAILABLE_TOOLS]`,
+  `{% endif %}[INST]{{ message.content }}[/INST]{% elif message.tool_calls %}[TOOL_CALLS][`,
+  `{% for call in message.tool_calls %}`,
+  `{% if call.id | length != 9 %}{{ raise_exception('Tool call IDs should be alphanumeric strings with length 9!') }}`,
+  `{% endif %}{"name": "{{ call.function.name }}", "arguments": {{ call.function.arguments | tojson }}, "id": "{{ call.id }}"}`,
+  `{% if not loop.last %}, {% endif %}{% endfor %}]{{ eos_token }}`,
+  `{% elif message.role == 'assistant' %}{{ message.content }}{{ eos_token }}`,
+  `{% else %}[TOOL_RESULTS]{"content": {{ message.content }}, "call_id": "{{ message.tool_call_id }}"}[/TOOL_RESULTS]`,
+  `{% endif %}{% endfor %}`,
+].join('')
 
 /** No special tokens of its own: turns end at the end of text, which the template does not write. */
 const plain = `{% for message in messages %}{{ message.role | upper }}: {{ message.content }}

@@ -17,9 +17,9 @@ export interface ScriptedOptions {
 }
 
 /**
- * A model that says what it is told to, by default spelled letter by letter as no tokenizer would, so that encoding its words again gives other
- * tokens. `answer` gets
- * the prompt's text and the request; it ends its turn unless its answer is cut at the limit or by a stop string.
+ * A model that says what it is told to, by default spelled letter by letter as no tokenizer would, so that
+ * encoding its words again gives other tokens. `answer` gets the prompt's text and the request; it ends its
+ * turn unless its answer is cut at the limit or by a stop string.
  */
 export function scriptedModel(
   tokenizer: Tokenizer,
