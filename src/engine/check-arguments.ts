@@ -38,10 +38,8 @@ export function checkText(name: string, value: unknown): void {
 /** Errors: a setting that is not among the known: misspelt, it would leave its default in force unsaid. */
 export function checkNames(where: string, settings: unknown, known: readonly string[]): void {
   if (typeof settings !== 'object' || settings === null)
-    throw new EngineError(`${where} is ${shown(settings)}; it must be an object of settings`)
+    throw new EngineError(`${where}: the settings are ${shown(settings)}; they must be an object`)
   const unknown = Object.keys(settings).find((name) => !known.includes(name))
   if (unknown !== undefined)
-    throw new EngineError(
-      `${where} has a setting ${shown(unknown)}, which there is not; there are ${known.join(', ')}`,
-    )
+    throw new EngineError(`${where}: no setting is named ${shown(unknown)}; there are ${known.join(', ')}`)
 }

@@ -61,7 +61,7 @@ const SWITCHES = ['entropy', 'values', 'sharePrefixes', 'recompute'] as const
 /** Errors: an option that is unknown or no boolean, a temperature out of range. */
 export function checkOptions(where: 'forward' | 'forwardBackward', options: TrainingOptions): void {
   const switches = where === 'forward' ? SWITCHES.slice(0, 3) : SWITCHES
-  checkNames(`${where}: the options`, options, ['temperature', ...switches])
+  checkNames(where, options, ['temperature', ...switches])
   for (const name of switches)
     if (options[name] !== undefined && typeof options[name] !== 'boolean')
       throw new EngineError(`${where}: ${name} is ${shown(options[name])}; it must be true or false`)

@@ -42,7 +42,7 @@ export function createModel(addon: NativeModel, tokenizer: Tokenizer, precision:
     version: () => native.version(),
     async saveWeights(directory, options = {}) {
       checkText('saveWeights: the directory', directory)
-      checkNames('saveWeights: the options', options, ['dtype'])
+      checkNames('saveWeights', options, ['dtype'])
       const { dtype = 'f32' } = options
       if (dtype !== 'f32' && dtype !== 'bf16')
         throw new EngineError(`saveWeights: dtype is ${shown(dtype)}; it must be 'f32' or 'bf16'`)

@@ -182,6 +182,7 @@ describe('sample refuses', () => {
     ['a bias of a fraction', { logitBias: { 1.5: 1 } }, 'the key "1.5"'],
     ['a bias beyond the vocabulary', { logitBias: { 257: 1 } }, 'the key "257"'],
     ['an empty stop string', { stopStrings: ['a', ''] }, "stopStrings[1] is ''; it must not be empty"],
+    ['an endless stop string', { stopStrings: ['a'.repeat(1001)] }, 'it must have at most 1000 characters'],
     ['a stop token below 0', { stopTokens: [-1] }, 'stopTokens[0] is -1; it must be an integer'],
     ['a seed beyond exact integers', { seed: 2 ** 53 }, 'seed is 9007199254740992; it must be an integer'],
     ['a setting that there is not', { maxToken: 3 }, 'no setting is named maxToken'],

@@ -71,7 +71,7 @@ describe('forwardBackward given what is wrong', () => {
       [[good], probeLoss, { temperature: 1e-9 }],
       'temperature is 1e-9; it must be a number at least 0.000001',
     ],
-    ['a misspelt option', [[good], probeLoss, { entropies: true }], "the options has a setting 'entropies'"],
+    ['a misspelt option', [[good], probeLoss, { entropies: true }], "no setting is named 'entropies'"],
     [
       'an option in text',
       [[good], probeLoss, { values: 'yes' }],

@@ -80,9 +80,12 @@ describe('loadModel', () => {
     [3, {}, 'loadModel: the name is 3'],
     ['', {}, "loadModel: the name is ''"],
     [golden, { precision: 'int8' }, "loadModel: precision is 'int8'; it must be 'f32' or 'bf16'"],
-    [golden, { thread: 2 }, "loadModel: the options has a setting 'thread', which there is not"],
+    [golden, { onProgress: 3 }, 'loadModel: onProgress is 3; it must be a function'],
+    [golden, { signal: {} }, 'loadModel: signal is {}; it must be an AbortSignal'],
+    [golden, { signal: AbortSignal.abort() }, 'aborted'],
+    [golden, { thread: 2 }, "loadModel: no setting is named 'thread'; there are precision,"],
     [golden, { threads: 1e9 }, 'loadModel: threads is 1000000000'],
-    [golden, null as never, 'loadModel: the options is null; it must be an object of settings'],
+    [golden, null as never, 'loadModel: the settings are null; they must be an object'],
   ])('refuses the name %o with options %o', async (name, options, message) => {
     await expect(loadModel(name as string, options)).rejects.toThrow(message)
   })

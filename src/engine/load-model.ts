@@ -3,10 +3,12 @@ import { join } from 'node:path'
 import { loadTokenizer, loadTokenizerFolder, missingTokenizer, type Tokenizer } from '../text/index.ts'
 import { checkText } from './check-arguments.ts'
 import { createModel } from './create-model.ts'
+import { EngineError } from './engine-error.ts'
 import { type EngineOptions, nativeOptions } from './load-options.ts'
 import type { Model } from './model.ts'
 import { binding, type NativeModel } from './native-model.ts'
 import { type ResolveOptions, resolveModel } from './resolve/index.ts'
+import { shown } from './shown.ts'
 
 export interface LoadOptions extends EngineOptions, ResolveOptions {}
 
@@ -17,6 +19,12 @@ export interface LoadOptions extends EngineOptions, ResolveOptions {}
 export async function loadModel(name: string, options: LoadOptions = {}): Promise<Model> {
   const settings = nativeOptions('loadModel', options, ['onProgress', 'refresh', 'signal', 'environment'])
   checkText('loadModel: the name', name)
+  const { onProgress, signal } = options
+  if (onProgress !== undefined && typeof onProgress !== 'function')
+    throw new EngineError(`loadModel: onProgress is ${shown(onProgress)}; it must be a function`)
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new EngineError(`loadModel: signal is ${shown(signal)}; it must be an AbortSignal`)
+  signal?.throwIfAborted()
   const { path } = await resolveModel(name, options)
   const native = await binding.open(path, settings)
   return createModel(native, await tokenizerOf(path, native), settings.precision)

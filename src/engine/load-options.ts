@@ -27,7 +27,7 @@ export function nativeOptions(
   options: EngineOptions,
   further: readonly string[],
 ): NativeLoadOptions & { precision: Precision } {
-  checkNames(`${where}: the options`, options, [...KNOWN, ...further])
+  checkNames(where, options, [...KNOWN, ...further])
   const eighth = Math.floor(totalmem() / 8)
   const {
     precision = 'bf16',

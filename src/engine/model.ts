@@ -54,7 +54,7 @@ export interface SampleRequest {
   firstSample?: number
   /** Tokens that end a sample; they are its last token but not of its text. Default: the tokenizer's ends of text. */
   stopTokens?: readonly number[]
-  /** Texts that end a sample; its text ends before them. */
+  /** Texts of 1 to 1000 characters that end a sample; its text ends before them. */
   stopStrings?: readonly string[]
   /** Added to the logits of tokens, by id, before tempering: -1e30 to 1e30. Changes the draw, not the recorded log-probabilities. */
   logitBias?: Readonly<Record<number, number>>

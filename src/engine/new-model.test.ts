@@ -104,7 +104,7 @@ describe('newModel', () => {
       [{ precision: 'f16' }, "newModel: precision is 'f16'"],
       [{ threads: 0 }, 'newModel: threads is 0; it must be an integer from 1 to 1024'],
       [{ kvBytes: Number.NaN }, 'newModel: kvBytes is NaN'],
-      [{ kvbytes: 1 }, "newModel: the options has a setting 'kvbytes'"],
+      [{ kvbytes: 1 }, "newModel: no setting is named 'kvbytes'"],
     ] as const)
       await expect(make(config, options)).rejects.toThrow(message)
   })

@@ -18,14 +18,14 @@ describe('optimizerSettings', () => {
     [{ ...adamw, weightDecay: -0.1 }, 'weightDecay is -0.1'],
     [{ ...adamw, maxGradientNorm: Infinity }, 'maxGradientNorm is Infinity'],
     [{ ...adamw, kind: 'sgd' }, "kind is 'sgd'; it must be 'adamw' or 'muon'"],
-    [{ ...adamw, betta1: 0.5 }, "the step has a setting 'betta1', which there is not"],
-    [undefined, 'the step is undefined'],
-    [{ kind: 'muon', learningRate: 0.1 }, 'adamw is undefined'],
+    [{ ...adamw, betta1: 0.5 }, "no setting is named 'betta1'; there are kind,"],
+    [undefined, 'the settings are undefined; they must be an object'],
+    [{ kind: 'muon', learningRate: 0.1 }, 'adamw: the settings are undefined'],
     [{ kind: 'muon', learningRate: 0.1, adamw: {} }, 'adamw.learningRate is undefined'],
     [{ kind: 'muon', learningRate: 0.1, adamw: { ...adamw, beta2: 2 } }, 'adamw.beta2 is 2'],
     [{ kind: 'muon', learningRate: 0.1, adamw, momentum: 1 }, 'momentum is 1; it must be'],
     [{ kind: 'muon', learningRate: 0.1, adamw, weightDecay: Number.NaN }, 'weightDecay is NaN'],
-    [{ kind: 'muon', learningRate: 0.1, adamw, beta1: 0.9 }, "the step has a setting 'beta1'"],
+    [{ kind: 'muon', learningRate: 0.1, adamw, beta1: 0.9 }, "no setting is named 'beta1'"],
   ])('refuses %o', (step, message) => {
     expect(() => optimizerSettings(step as never)).toThrow(`optimStep: ${message}`)
   })

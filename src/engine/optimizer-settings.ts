@@ -15,7 +15,7 @@ export function optimizerSettings(step: AdamWStep | MuonStep): NativeOptimizer {
   const kind = (step as AdamWStep | undefined)?.kind ?? 'adamw'
   if (!Object.hasOwn(KNOWN, kind))
     throw new EngineError(`optimStep: kind is ${shown(kind)}; it must be 'adamw' or 'muon'`)
-  checkNames('optimStep: the step', step, KNOWN[kind])
+  checkNames('optimStep', step, KNOWN[kind])
   const { maxGradientNorm = 1 } = step
   checkNumber('optimStep: maxGradientNorm', maxGradientNorm, { minimum: 0 })
   if (step.kind !== 'muon') return { ...adamwSettings('', step), maxNorm: maxGradientNorm }

@@ -9,6 +9,8 @@ import { tokenIds } from './token-ids.ts'
 const MOST_SAMPLES = 10_000
 /** Largest bias, either way: beyond any logit by far, and still finite after tempering. */
 const LARGEST_BIAS = 1e30
+/** Characters of a stop string: each token's text is compared with every beginning of it. */
+const LONGEST_STOP = 1000
 
 const range = (minimum: number, maximum: number) => {
   const error = `must be a number from ${minimum} to ${maximum}`
@@ -19,6 +21,11 @@ const integer = (minimum: number, maximum: number) => {
   return z.int({ error }).min(minimum, { error }).max(maximum, { error })
 }
 const uint32 = integer(0, 0xffff_ffff)
+
+const stopString = z
+  .string({ error: 'must be text' })
+  .min(1, { error: 'must not be empty' })
+  .max(LONGEST_STOP, { error: `must have at most ${LONGEST_STOP} characters` })
 
 const schema = z.strictObject(
   {
@@ -44,12 +51,7 @@ const schema = z.strictObject(
     seed: integer(0, Number.MAX_SAFE_INTEGER).default(0),
     firstSample: uint32.default(0),
     stopTokens: z.array(uint32, { error: 'must be an array of token ids' }).readonly(),
-    stopStrings: z
-      .array(z.string({ error: 'must be text' }).min(1, { error: 'must not be empty' }), {
-        error: 'must be an array of texts',
-      })
-      .readonly()
-      .default([]),
+    stopStrings: z.array(stopString, { error: 'must be an array of texts' }).readonly().default([]),
     logitBias: z
       .record(z.string(), range(-LARGEST_BIAS, LARGEST_BIAS), { error: 'must be an object of token ids' })
       .default({}),

@@ -10,7 +10,7 @@ describe('trainable refuses', () => {
     [{ full: true, lora: { rank: 1 } }, undefined, 'the method is { full: true, lora: [Object] }'],
     [{ lora: 4 }, undefined, 'the method is { lora: 4 }'],
     [{ full: true }, 'reward', "the head is 'reward'; it must be 'value'"],
-    [{ lora: { rank: 4, dropout: 0.1 } }, undefined, "lora has a setting 'dropout', which there is not"],
+    [{ lora: { rank: 4, dropout: 0.1 } }, undefined, "lora: no setting is named 'dropout'; there are rank,"],
   ])('%o with head %o', (method, head, message) => {
     expect(() => nativeMethod(method as never, head as never, 64)).toThrow(`trainable: ${message}`)
   })
