@@ -3,19 +3,13 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { backendFactories } from './backends.ts'
-import {
-  findInMemory,
-  findOnStack,
-  type HostFacts,
-  javascriptAttempts,
-  javascriptCheats,
-  javascriptTask,
-  pythonAttempts,
-  pythonCheats,
-  pythonTask,
-} from './escape-attempts.ts'
-import type { Backend, RunResult } from './types.ts'
+import { backendFactories } from '../backends.ts'
+import type { Backend, RunResult } from '../types.ts'
+import type { HostFacts } from './attempt.ts'
+import { javascriptHostAttempts, pythonHostAttempts } from './host-attempts.ts'
+import { javascriptCheats, javascriptTask } from './javascript-cheats.ts'
+import { findInMemory, findOnStack, pythonCheats, pythonTask } from './python-cheats.ts'
+import { javascriptResourceAttempts, pythonResourceAttempts } from './resource-attempts.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'escape-'))
 const secret = 'whetstone-escape-secret'
@@ -58,7 +52,10 @@ for (const factory of await backendFactories()) {
       })
     }
 
-    const attempts = language === 'python' ? pythonAttempts(facts) : javascriptAttempts(facts)
+    const attempts =
+      language === 'python'
+        ? [...pythonHostAttempts(facts), ...pythonResourceAttempts]
+        : [...javascriptHostAttempts(facts), ...javascriptResourceAttempts]
     test.each(attempts)('holds when a program $name', async ({ name, request, escaped }) => {
       const result: RunResult = await backend.run({ language, ...request })
       expect(escaped(result, facts)).toBeUndefined()
@@ -72,8 +69,8 @@ for (const factory of await backendFactories()) {
     const task = language === 'python' ? pythonTask : javascriptTask
     test.each(language === 'python' ? pythonCheats : javascriptCheats)(
       'gives no pass to a solution that $name',
-      async ({ solution, reasons }) => {
-        const verdict = await backend.runTests({ ...task, solution })
+      async ({ solution, reasons, tests = task.tests }) => {
+        const verdict = await backend.runTests({ ...task, tests, solution })
         expect(verdict.passed).toBe(false)
         expect(reasons).toContain(verdict.reason)
       },
