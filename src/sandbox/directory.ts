@@ -86,7 +86,12 @@ export async function createDirectorySandbox(
         ...(limits.processes > 1 ? [`--nproc=${limits.processes}`] : []),
         ...['--', ...request.command],
       ]
-      const child = spawn('bwrap', flags, { stdio: 'pipe', env: { PATH: process.env.PATH ?? '' } })
+      const child = spawn('bwrap', flags, {
+        stdio: 'pipe',
+        // A process group of its own: Ctrl-C in the terminal is for who waits for the verdict, not for the program judged.
+        detached: true,
+        env: { PATH: process.env.PATH ?? '' },
+      })
       return collect(child, request.stdin ?? '', limits)
     },
   }

@@ -20,10 +20,14 @@ await sandbox.close()`
 
 describe.each(present)('Ctrl-C in a terminal, which reaches all processes of the group', ({ name }) => {
   it(`does not end a run in ${name}`, async () => {
-    const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', program(name.slice('python-'.length))], {
-      detached: true,
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
+    const child = spawn(
+      process.execPath,
+      ['--input-type=module-typescript', '-e', program(name.slice('python-'.length))],
+      {
+        detached: true,
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    )
     let output = ''
     let interrupted = false
     child.stdout.on('data', (text) => {

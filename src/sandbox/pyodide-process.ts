@@ -96,6 +96,8 @@ function spawnChild(folder: string, extraFiles: string[], memoryBytes: number): 
       env: {},
       cwd: folder,
       stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+      // A process group of its own: Ctrl-C in the terminal is for who waits for the verdict, not for the program judged.
+      detached: true,
     },
   )
 }

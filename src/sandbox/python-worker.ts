@@ -48,6 +48,8 @@ export async function startPythonWorker(python: SystemPython, workspaceBytes: nu
   ]
   const child = spawn('bwrap', flags, {
     stdio: ['pipe', 'pipe', 'pipe'],
+    // A process group of its own: Ctrl-C in the terminal is for who waits for the verdict, not for the program judged.
+    detached: true,
     env: { PATH: process.env.PATH ?? '' },
   })
   let complaint = ''
