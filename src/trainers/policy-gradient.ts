@@ -18,7 +18,7 @@ import {
 } from './policy-method.ts'
 import { type KlOptions, klSchema, penaliseKl, referenceKl } from './reference-kl.ts'
 import { createReplay, importanceOf, type ReplayOptions, replaySchema } from './replay.ts'
-import { learnedOf } from './rollout-record.ts'
+import { learnedOf, replayedRecord } from './rollout-record.ts'
 import { rolloutStage } from './rollout-stage.ts'
 import { type RolloutStageOptions, rolloutStageSchemas } from './rollout-stage-options.ts'
 import { forwardRows, type Row } from './rows.ts'
@@ -124,6 +124,11 @@ export async function* policyGradient<T>(
             ...outcome.seconds,
           },
           learned: learnedOf(rows, advantages, oldLogprobs),
+          further: rows
+            .slice(fresh.length)
+            .map((row, index) =>
+              replayedRecord(row, advantages[fresh.length + index]!, oldLogprobs[fresh.length + index]!),
+            ),
         }
       },
       save: () => ({ kl: kl.save(), replay: replay.save() }),

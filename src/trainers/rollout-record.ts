@@ -47,6 +47,23 @@ export function learnedOf(
   )
 }
 
+/** A row that was drawn in an earlier step, by what names it there, with what it was then and is now. */
+export function replayedRecord(row: Row, advantage: number | FloatArray, stepLogprobs: FloatArray): object {
+  const { taskId, sample, seed, reward } = row.trajectory
+  const versions = row.sequences.flatMap(({ versions }) => [...versions]).filter((_, t) => row.mask[t] === 1)
+  return {
+    taskId,
+    sample,
+    seed,
+    reward,
+    replayed: true,
+    versions,
+    samplerLogprobs: drawn(row, row.samplerLogprobs),
+    stepLogprobs: drawn(row, stepLogprobs),
+    advantage: typeof advantage === 'number' ? advantage : drawn(row, advantage),
+  }
+}
+
 function drawn({ mask }: Row, values: FloatArray): number[] {
   return [...values].filter((_, t) => mask[t] === 1)
 }

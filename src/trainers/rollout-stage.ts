@@ -26,6 +26,8 @@ export interface Update {
   /** What is recorded beside each row, by its trajectory. */
   learned?: ReadonlyMap<object, Learned>
   warnings?: string[]
+  /** Recorded after the step's own rollouts. */
+  further?: readonly object[]
 }
 
 export interface RolloutTrainer<T> {
@@ -105,7 +107,10 @@ export async function* rolloutStage<T>(
         metrics: all,
         seconds: { rollout: (drawn - began) / 1000, reward: (scored - drawn) / 1000, ...update.seconds },
         warnings: said,
-        rollouts: records(groups, failures, update.learned, record),
+        rollouts: [
+          ...records(groups, failures, update.learned, record),
+          ...(record === 'full' ? (update.further ?? []) : []),
+        ],
       }
     },
     ...(evaluate && {
