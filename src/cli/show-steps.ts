@@ -6,7 +6,7 @@ const MILLISECONDS_BETWEEN_LINES = 5000
 const TELLING = ['reward', 'pass', 'accuracy', 'loss', 'kl', 'entropy']
 const SHOWN = 4
 
-interface StepsOnScreen {
+export interface StepsOnScreen {
   report(report: StageReport): void
   /** A line beside the progress. */
   line(text: string): void

@@ -1,6 +1,6 @@
-import { relative } from 'node:path'
 import { Command } from 'commander'
 import { runDigest, writeReport } from '../../runs/index.ts'
+import { shortestPath } from '../shortest-path.ts'
 import { writeLine } from '../write-line.ts'
 
 export function reportCommand(): Command {
@@ -8,7 +8,7 @@ export function reportCommand(): Command {
     .description("Write a run's report.html again, also while it is running, and print its digest")
     .argument('<directory>', 'what --run of whetstone train named')
     .action(async (directory: string) => {
-      await writeLine(`report  ${relative('', await writeReport(directory))}`)
+      await writeLine(`report  ${shortestPath(await writeReport(directory))}`)
       await writeLine(`digest  ${await runDigest(directory)}`)
     })
 }

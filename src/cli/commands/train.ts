@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { relative } from 'node:path'
 import { Command } from 'commander'
 import { executeRun, loadDefinition, programAt, withPlace } from '../../runs/index.ts'
 import { CommandError } from '../command-error.ts'
 import { collect, integer } from '../option-parsers.ts'
-import { showSteps } from '../show-steps.ts'
+import { shortestPath } from '../shortest-path.ts'
+import { type StepsOnScreen, showSteps } from '../show-steps.ts'
 import { writeLine } from '../write-line.ts'
 
 const INTERRUPTED = 130
@@ -55,7 +55,7 @@ async function train(name: string, options: TrainOptions, findRecipe: FindRecipe
   if (file === undefined) throw new CommandError(`there is no file, folder or recipe ${name}`)
   const definition = await loadDefinition(file)
   const screen = showSteps()
-  const stop = stopOnSignals((text) => screen.line(text))
+  const stop = stopOnSignals(screen)
   try {
     const { digest, report } = await executeRun(definition, {
       directory: options.run,
@@ -79,13 +79,13 @@ async function train(name: string, options: TrainOptions, findRecipe: FindRecipe
     screen.stop()
     if (options.json) await writeLine(JSON.stringify({ digest, directory: options.run, report }))
     else {
-      await writeLine(`report  ${relative('', report)}`)
+      await writeLine(`report  ${shortestPath(report)}`)
       await writeLine(`digest  ${digest}`)
     }
   } catch (error) {
     screen.stop()
     if ((error as Error).name !== 'RunInterrupted') throw withPlace(error, file)
-    const again = ['whetstone train', name, '--run', options.run, '--resume']
+    const again = ['whetstone train', quoted(name), '--run', quoted(options.run), '--resume']
     process.stderr.write(`stopped with a checkpoint; this goes on with it:\n  ${again.join(' ')}\n`)
     process.exitCode = INTERRUPTED
   } finally {
@@ -93,16 +93,24 @@ async function train(name: string, options: TrainOptions, findRecipe: FindRecipe
   }
 }
 
+/** As a shell reads it back. */
+function quoted(word: string): string {
+  return /^[\w./:@=+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
+}
+
 function withoutRollouts<T extends { rollouts?: unknown }>({ rollouts: _, ...rest }: T): Omit<T, 'rollouts'> {
   return rest
 }
 
 /** Aborts on the first SIGINT or SIGTERM and ends the process on the second. */
-function stopOnSignals(say: (text: string) => void): { signal: AbortSignal; forget(): void } {
+function stopOnSignals(screen: StepsOnScreen): { signal: AbortSignal; forget(): void } {
   const controller = new AbortController()
   const onSignal = () => {
-    if (controller.signal.aborted) process.exit(INTERRUPTED)
-    say('stopping after this step, with a checkpoint; press Ctrl-C again to end at once')
+    if (controller.signal.aborted) {
+      screen.stop()
+      process.exit(INTERRUPTED)
+    }
+    screen.line('stopping after this step, with a checkpoint; press Ctrl-C again to end at once')
     controller.abort()
   }
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
