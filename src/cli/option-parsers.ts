@@ -26,8 +26,9 @@ export function number({
   return (text) => {
     const value = text.trim() === '' ? Number.NaN : Number(text)
     if (value <= maximum && (above ? value > minimum : value >= minimum)) return value
+    const most = maximum < Number.MAX_VALUE ? ` and at most ${maximum}` : ''
     throw new InvalidArgumentError(
-      `It must be a number ${above ? `above ${minimum}` : rangeText(minimum, maximum)}.`,
+      `It must be a number ${above ? `above ${minimum}${most}` : rangeText(minimum, maximum)}.`,
     )
   }
 }

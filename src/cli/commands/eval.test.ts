@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { generateTasks } from '../../data/generator/generate-tasks.ts'
+import { writeTasks } from '../../data/tasks/read-tasks.ts'
 import type { Task } from '../../data/tasks/task.ts'
 import { type Tokenizer, trainTokenizer } from '../../text/index.ts'
 import { createProgram, runProgram } from '../program.ts'
@@ -108,6 +109,19 @@ describe('eval --samples', () => {
     const file = await writeSamples('s.jsonl', ['HumanEval/999', 'x'])
     expect(await run(evalCommand(load), 'humaneval', '--samples', file)).toBe(1)
     expect(stderr).toMatch(/^whetstone: .*s\.jsonl:1: no task "HumanEval\/999"/)
+  })
+})
+
+describe('eval --samples --limit', () => {
+  it('judges the samples of the first tasks and leaves out the others', async () => {
+    const tasks = generateTasks({ seed: 3, count: 3, split: 'train', languages: ['javascript'] })
+    await writeTasks(inDirectory('t.jsonl'), tasks)
+    const file = await writeSamples('s.jsonl', ...tasks.map((task): [string, string] => [task.id, 'x']))
+    const args = [inDirectory('t.jsonl'), '--samples', file, '--limit', '2', '--json']
+    expect(await run(evalCommand(load), ...args)).toBe(0)
+    expect(JSON.parse(stdout).verdicts.map((verdict: { task_id: string }) => verdict.task_id)).toEqual(
+      tasks.slice(0, 2).map(({ id }) => id),
+    )
   })
 })
 

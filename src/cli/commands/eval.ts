@@ -1,7 +1,8 @@
 import { Command, Option } from 'commander'
 import { programOfCompletion } from '../../data/answers/program.ts'
 import { writeFileSafely, writeJsonLines } from '../../data/json-lines.ts'
-import { loadTasks, type TaskSet } from '../../data/tasks/load-tasks.ts'
+import { loadTasks } from '../../data/tasks/load-tasks.ts'
+import type { Task } from '../../data/tasks/task.ts'
 import { evaluateAttempts } from '../../evals/evaluate-attempts.ts'
 import { formatResult } from '../../evals/format-result.ts'
 import {
@@ -14,6 +15,7 @@ import {
 import type { Attempt } from '../../evals/judge-samples.ts'
 import { readSamples } from '../../evals/samples.ts'
 import { createSandbox } from '../../sandbox/index.ts'
+import { CommandError } from '../command-error.ts'
 import { loadOptions, type ModelOptions } from '../model-options.ts'
 import { integer, list, number } from '../option-parsers.ts'
 import { refuseUnwritable } from '../output-files.ts'
@@ -145,8 +147,9 @@ function checkUsage({ samples, model, k = [], n }: EvalOptions, command: Command
 async function evaluate(name: string, options: EvalOptions, load: LoadSamplingModel): Promise<void> {
   for (const path of [options.output, options.transcript])
     if (path !== undefined) await refuseUnwritable(path)
-  const taskSet = withLimit(await loadTasks(name), options.limit)
-  const { attempts, source } = await attemptsOf(taskSet, options, load)
+  const whole = await loadTasks(name)
+  const taskSet = { ...whole, tasks: whole.tasks.slice(0, options.limit) }
+  const { attempts, source } = await attemptsOf(taskSet.tasks, whole.tasks, options, load)
   const sandbox = await createSandbox()
   try {
     const result = await evaluateAttempts(sandbox, taskSet, attempts, {
@@ -169,14 +172,22 @@ async function evaluate(name: string, options: EvalOptions, load: LoadSamplingMo
   }
 }
 
+/** The attempts at `tasks`. Samples of the other `known` tasks are left out. */
 async function attemptsOf(
-  taskSet: TaskSet,
+  tasks: Task[],
+  known: Task[],
   options: EvalOptions,
   load: LoadSamplingModel,
 ): Promise<{ attempts: (Attempt | GeneratedAttempt)[]; source: Record<string, unknown> }> {
   if (options.samples !== undefined) {
-    const samples = await readSamples(options.samples, taskSet.tasks)
-    const attempts = samples.map(({ task, completion }) => ({
+    const wanted = new Set(tasks)
+    const samples = await readSamples(options.samples, known)
+    const chosen = samples.filter(({ task }) => wanted.has(task))
+    if (chosen.length === 0)
+      throw new CommandError(
+        `${options.samples}: no samples of the first ${tasks.length} tasks; raise --limit`,
+      )
+    const attempts = chosen.map(({ task, completion }) => ({
       task,
       program: programOfCompletion(task, completion),
     }))
@@ -187,15 +198,11 @@ async function attemptsOf(
   const { n, temperature, topP, maxTokens, seed } = options
   const prompting = options.prompting ?? defaultPrompting(model.tokenizer)
   const sampling = { n, temperature, topP, maxTokens, seed, prompting }
-  const attempts = await generateAttempts(model, taskSet.tasks, {
+  const attempts = await generateAttempts(model, tasks, {
     ...sampling,
-    onTask: showTasks(taskSet.tasks.length),
+    onTask: showTasks(tasks.length),
   })
   return { attempts, source: { model: name, precision: options.precision, ...sampling } }
-}
-
-function withLimit(taskSet: TaskSet, limit: number | undefined): TaskSet {
-  return { ...taskSet, tasks: taskSet.tasks.slice(0, limit) }
 }
 
 /** A line on stderr for each tenth of the tasks. */
