@@ -166,7 +166,15 @@ const pyodide = await loadPyodide({ ...options, _loadSnapshot: fs.readFileSync(s
 async function makeSnapshot(): Promise<never> {
   const fresh = await loadPyodide({ ...options, _makeSnapshot: true })
   fresh.FS.mkdir('/sandbox')
-  for (const name of ['rpc.py', 'judge.py', 'program.py', 'pyodide_main.py']) {
+  for (const name of [
+    'frames.py',
+    'remote.py',
+    'values.py',
+    'rpc.py',
+    'judge.py',
+    'program.py',
+    'pyodide_main.py',
+  ]) {
     fresh.FS.writeFile(`/sandbox/${name}`, fs.readFileSync(`${pythonFolder}${name}`))
   }
   fresh.runPython("import sys; sys.path.insert(0, '/sandbox'); import pyodide_main; sys.path.pop(0)")

@@ -5,7 +5,7 @@ import os
 import resource
 
 import program
-import rpc
+import frames
 
 STATUS_FD, RPC_READ_FD, RPC_WRITE_FD, CONTROL_FD = 3, 4, 5, 6
 # Above every descriptor that the supervisor and the runner ever hold.
@@ -64,7 +64,7 @@ def start(identity, descriptors):
         become(identity)
         program.prepare_interpreter()
         program.open_standard_streams()
-        job = rpc.receive_frame(CONTROL_FD)
+        job = frames.receive_frame(CONTROL_FD)
         os.close(CONTROL_FD)
         program.prepare_run(job["payload"])
         if not job["tested"]:
@@ -72,7 +72,7 @@ def start(identity, descriptors):
         limit(job["limits"], job["ownProcesses"])
         gc.enable()
         if job["tested"]:
-            program.serve_solution(job["payload"], rpc.PipeTransport(RPC_READ_FD, RPC_WRITE_FD))
+            program.serve_solution(job["payload"], frames.PipeTransport(RPC_READ_FD, RPC_WRITE_FD))
         else:
             status = program.run_program(job["payload"], lambda: os.write(STATUS_FD, OUT_OF_MEMORY))
     finally:

@@ -5,6 +5,7 @@ expect never leave this process. Only what the solution returns arrives, as data
 """
 import builtins
 
+import frames
 import rpc
 
 
@@ -42,11 +43,11 @@ def describe(error):
 
 def of_exception(error, remote):
     """The verdict when an exception ended the tests."""
-    if isinstance(error, rpc.Forged):
+    if isinstance(error, frames.Forged):
         return verdict("tampered", "the solution answered with %s" % error)
     if isinstance(error, Tampered):
         return verdict("tampered", str(error))
-    if isinstance(error, rpc.Disconnected):
+    if isinstance(error, frames.Disconnected):
         return verdict("disconnected")
     if isinstance(error, SystemExit):
         if is_clean_exit(error.args[0] if error.args else None):
@@ -96,7 +97,7 @@ def run_tests(peer, hidden, report):
 def verify_integrity(peer):
     changed = peer.ask("integrity", None)
     if peer.forged:
-        raise rpc.Forged(peer.forged)
+        raise frames.Forged(peer.forged)
     if type(changed) is not list or changed:
         raise Tampered("the solution replaced builtins: %s" % changed)
 
@@ -106,6 +107,6 @@ def judge(transport, hidden, report):
     try:
         return run_tests(peer, hidden, report)
     except BaseException as error:
-        if peer.forged and not isinstance(error, rpc.Forged):
-            error = rpc.Forged(peer.forged)
+        if peer.forged and not isinstance(error, frames.Forged):
+            error = frames.Forged(peer.forged)
         return of_exception(error, peer.remote_error is error)

@@ -10,6 +10,7 @@ import threading
 import traceback
 import types
 
+import frames
 import rpc
 
 def open_standard_streams():
@@ -30,7 +31,8 @@ def write_files(files):
 def prepare_interpreter():
     os.chdir("/workspace")
     sys.path.insert(0, "/workspace")
-    for name in ("confine", "judge", "program", "rpc", "runner"):
+    for name in ("confine", "frames", "judge", "outcome", "program", "remote", "rpc", "runner", "values",
+                 "workspace"):
         sys.modules.pop(name, None)
     for name in ("exit", "quit"):
         setattr(builtins, name, sys.exit)
@@ -41,7 +43,7 @@ def prepare_run(payload):
     write_files(payload.get("files", {}))
     sys.argv = ["main.py", *payload.get("args", [])]
     if payload.get("stdin"):
-        rpc.write_all(0, payload["stdin"].encode("utf-8", "surrogatepass"))
+        frames.write_all(0, payload["stdin"].encode("utf-8", "surrogatepass"))
         os.lseek(0, 0, os.SEEK_SET)
 
 
@@ -113,7 +115,7 @@ def serve_solution(payload, transport):
     while True:
         try:
             peer.serve(transport.receive())
-        except rpc.Disconnected:
+        except frames.Disconnected:
             return
         if not output.closed:
             output.flush()

@@ -6,9 +6,11 @@ import signal
 import time
 
 import confine
+import frames
 import judge
+import outcome
 import program
-import rpc
+import workspace
 
 
 def kill_all():
@@ -26,19 +28,6 @@ def kill_all():
 
 # Exit statuses of a runner whose run was served.
 PLAIN, TESTED = 80, 81
-
-TEST_PASSED, TEST_FAILED = b"+", b"-"
-
-
-def report_test(passed):
-    os.write(3, TEST_PASSED if passed else TEST_FAILED)
-
-
-def read_report(data):
-    """(tests passed, verdict or None) of what the judge wrote: a mark for each test, then the verdict as JSON."""
-    answer = data.lstrip(TEST_PASSED + TEST_FAILED)
-    return data[:len(data) - len(answer)].count(TEST_PASSED), parse(answer)
-
 
 def fork_program(identity, rpc_ends):
     """The process of the program, waiting for its run: (pid, read ends by descriptor of the program, control)."""
@@ -66,16 +55,16 @@ def fork_judge(identity, to_judge, from_judge):
     if pid == 0:
         try:
             os.close(control_write)
-            job = rpc.receive_frame(control_read)
-            hidden = json.loads(rpc.read_exactly(0, job["hidden"]))
+            job = frames.receive_frame(control_read)
+            hidden = json.loads(frames.read_exactly(0, job["hidden"]))
             null = os.open("/dev/null", os.O_RDWR)
             confine.redirect({0: null, 1: null, 2: null, 3: report_write, 4: to_judge, 5: from_judge})
             os.write(3, b"r")
             confine.become(identity)
             program.open_standard_streams()
             confine.limit({**job["limits"], "processes": 1}, 64)
-            answer = judge.judge(rpc.PipeTransport(4, 5), hidden, report_test)
-            rpc.write_all(3, json.dumps(answer).encode())
+            answer = judge.judge(frames.PipeTransport(4, 5), hidden, outcome.report_test)
+            frames.write_all(3, json.dumps(answer).encode())
         finally:
             os._exit(0)
     for descriptor in (report_write, control_read, to_judge, from_judge):
@@ -85,7 +74,7 @@ def fork_judge(identity, to_judge, from_judge):
 
 def begin_judge(report, control, header):
     """Returns once the judge has taken the tests off standard input."""
-    rpc.send_frame(control, {"hidden": header["hidden"], "limits": header["limits"]})
+    frames.send_frame(control, {"hidden": header["hidden"], "limits": header["limits"]})
     os.read(report, 1)
 
 
@@ -119,7 +108,7 @@ def watch(pid, pipes, deadline, limits, verdict_fd):
                 del by_descriptor[descriptor]
                 finished = finished or name == "verdict"
                 continue
-            cap = limits["outputBytes"] if name in (1, 2) else rpc.MAX_FRAME_BYTES
+            cap = limits["outputBytes"] if name in (1, 2) else frames.MAX_FRAME_BYTES
             room = cap - len(collected[name])
             collected[name] += chunk[:room]
             if len(chunk) > room and verdict_fd is None and stopped is None:
@@ -150,36 +139,6 @@ def wait_status(pid, seconds):
         time.sleep(0.001)
 
 
-def last_line(text):
-    lines = text.strip().splitlines()
-    return lines[-1][:500] if lines else ""
-
-
-def explain(stopped, exit_status, signal_number, out_of_memory, stderr, limits):
-    """(stopped, reason) in the words of the contract."""
-    if stopped == "timeout" or signal_number == signal.SIGXCPU:
-        return "timeout", "still running after %d ms" % limits["milliseconds"]
-    if stopped == "output":
-        return "output", "more than %d bytes of output" % limits["outputBytes"]
-    if out_of_memory:
-        return "memory", "out of memory: the cap is %d bytes" % limits["memoryBytes"]
-    if signal_number is not None:
-        return "killed", "killed by %s" % signal.Signals(signal_number).name
-    if exit_status:
-        return "exception", last_line(stderr) or "exit status %d" % exit_status
-    return "ok", ""
-
-
-def judged(answer, stopped, exit_status, signal_number, out_of_memory, stderr, limits):
-    """The verdict of a test run. A solution that ended before the judge did was no honest one if it ended with 0."""
-    if stopped is None and answer and answer["reason"] != "disconnected":
-        return answer
-    reason, message = explain(stopped, exit_status, signal_number, out_of_memory, stderr, limits)
-    if reason == "ok":
-        reason, message = "tampered", "the solution ended its process before the tests were done"
-    return {"passed": False, "reason": reason, "message": message}
-
-
 def run(identities, expects_tests, write_frame):
     """Serve one run. Never returns; exits with PLAIN or TESTED only when the result was written.
 
@@ -191,35 +150,35 @@ def run(identities, expects_tests, write_frame):
     pid, pipes, control = fork_program(
         identities.get("solution"), {confine.RPC_READ_FD: to_solution, confine.RPC_WRITE_FD: from_solution})
     judging = fork_judge(identities.get("judge"), to_judge, from_judge) if expects_tests else None
-    header = rpc.receive_frame(0)
+    header = frames.receive_frame(0)
     limits, tested = header["limits"], header["hidden"] > 0
     verdict_fd = None
     if tested:
         judging = judging or fork_judge(identities.get("judge"), to_judge, from_judge)
         begin_judge(*judging, header)
         verdict_fd = judging[0]
-    payload = json.loads(rpc.read_exactly(0, header["payload"]))
+    payload = json.loads(frames.read_exactly(0, header["payload"]))
     # With an identity of its own the program counts alone against its process cap; else beside these here.
     own_processes = 0 if "solution" in identities else (2 if judging is None else 3)
     started = time.monotonic()
-    rpc.send_frame(control, {"payload": payload, "limits": limits, "tested": tested, "ownProcesses": own_processes})
+    frames.send_frame(control, {"payload": payload, "limits": limits, "tested": tested, "ownProcesses": own_processes})
     stopped, collected = watch(pid, pipes, started + limits["milliseconds"] / 1000, limits, verdict_fd)
     milliseconds = (time.monotonic() - started) * 1000
-    tests_passed, answer = read_report(collected["verdict"])
+    tests_passed, answer = outcome.read_report(collected["verdict"])
     grace = 1 if stopped is None and answer and answer["reason"] == "disconnected" else 0
     status, signal_number = wait_status(pid, grace if verdict_fd is not None else 10)
     stdout, stderr = (collected[number].decode("utf-8", "replace") for number in (1, 2))
     facts = (stopped, status, signal_number, bool(collected[confine.STATUS_FD]), stderr, limits)
     result = {"stdout": stdout, "stderr": stderr, "milliseconds": milliseconds}
     if verdict_fd is not None:
-        result["verdict"] = judged(answer, *facts)
+        result["verdict"] = outcome.judged(answer, *facts)
         result["verdict"]["testsPassed"] = 0 if result["verdict"]["reason"] == "tampered" else tests_passed
     else:
         result["exit"] = status if stopped is None else None
-        result["stopped"], result["reason"] = explain(*facts)
+        result["stopped"], result["reason"] = outcome.explain(*facts)
         if payload.get("collectFiles"):
             kill_all()
-            result["files"], result["leftOut"] = collect_files(identities.get("solution"), limits["fileBytes"])
+            result["files"], result["leftOut"] = workspace.collect_files(identities.get("solution"), limits["fileBytes"])
     write_frame({"result": result})
     os._exit(TESTED if tested else PLAIN)
 
@@ -229,44 +188,3 @@ def parse(data):
         return json.loads(data)
     except ValueError:
         return None
-
-
-def collect_files(identity, cap):
-    """The regular files of the workspace, read as the user that wrote them; links are never followed."""
-    read_end, write_end = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            confine.become(identity)
-            rpc.write_all(write_end, json.dumps(read_workspace(cap)).encode())
-        finally:
-            os._exit(0)
-    os.close(write_end)
-    chunks = []
-    while chunk := os.read(read_end, 1 << 20):
-        chunks.append(chunk)
-    os.waitpid(pid, 0)
-    return parse(b"".join(chunks)) or ({}, ["the workspace could not be read"])
-
-
-def read_workspace(cap):
-    import base64
-    files, left_out, total = {}, [], 0
-    for folder, _, names in os.walk("/workspace", followlinks=False):
-        for name in names:
-            path = os.path.relpath(os.path.join(folder, name), "/workspace")
-            try:
-                path.encode("utf-8")
-                descriptor = os.open(os.path.join("/workspace", path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-            except (OSError, UnicodeEncodeError):
-                left_out.append(path.encode("utf-8", "replace").decode())
-                continue
-            with open(descriptor, "rb") as file:
-                status = os.fstat(descriptor)
-                if status.st_mode & 0o170000 != 0o100000 or total + status.st_size > cap:
-                    left_out.append(path)
-                    continue
-                content = file.read(cap - total)
-            total += len(content)
-            files[path] = base64.b64encode(content).decode()
-    return files, left_out

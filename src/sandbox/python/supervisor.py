@@ -18,8 +18,8 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import confine  # noqa: E402
+import frames  # noqa: E402
 import judge  # noqa: E402  (loaded before the fork, with its own imports)
-import rpc  # noqa: E402
 import runner  # noqa: E402
 
 sys.path.pop(0)
@@ -35,7 +35,7 @@ PR_SET_DUMPABLE = 4
 
 
 def write_frame(message):
-    rpc.send_frame(1, message)
+    frames.send_frame(1, message)
 
 
 def unlock(folder):
@@ -100,7 +100,7 @@ def main():
 def serve(identities, expects_tests):
     try:
         runner.run(identities, expects_tests, write_frame)
-    except rpc.Disconnected:
+    except frames.Disconnected:
         os._exit(1)
 
 
