@@ -69,7 +69,7 @@ export async function* trpo<T>(options: TrpoOptions<T>): AsyncGenerator<StageRep
       const groups = drawn.map(({ group }) => group)
       const every = drawn.length > 0 ? [...groupNormalised({}, rewards, groups)] : []
       const rows = drawn.filter((_, index) => every[index] !== 0)
-      if (rows.length === 0) return idleUpdate(0)
+      if (rows.length === 0) return withoutStep()
       const advantages = every.filter((advantage) => advantage !== 0)
 
       const totals = tokenTotals(rows.map(({ mask }) => mask))
@@ -117,4 +117,9 @@ export async function* trpo<T>(options: TrpoOptions<T>): AsyncGenerator<StageRep
       }
     },
   })
+}
+
+function withoutStep() {
+  const { metrics, ...idle } = idleUpdate(0)
+  return { ...idle, metrics: { ...metrics, stepKl: 0, lossChange: 0, acceptedStep: -1 } }
 }
