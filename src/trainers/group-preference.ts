@@ -91,7 +91,6 @@ export async function* groupPreference<T>(
         metrics: { ...metrics, ...check.metrics(), pairs, learningGroups: groups.length },
         seconds: {
           reference: (referenced - began) / 1000,
-          train: (performance.now() - referenced) / 1000,
           ...seconds,
         },
       }

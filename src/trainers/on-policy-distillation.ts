@@ -89,7 +89,6 @@ export async function* onPolicyDistillation<T>(
         seconds: {
           ...updated.seconds,
           teacher: (judged - began) / 1000,
-          train: (performance.now() - judged) / 1000,
         },
         learned: learnedOf(rows, advantages, oldLogprobs),
       }

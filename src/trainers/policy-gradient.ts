@@ -120,7 +120,6 @@ export async function* policyGradient<T>(
           },
           seconds: {
             reference: (referenced - began) / 1000,
-            train: (performance.now() - referenced) / 1000,
             ...outcome.seconds,
           },
           learned: learnedOf(rows, advantages, oldLogprobs),

@@ -124,7 +124,6 @@ export async function* ppo<T>(options: PpoOptions<T>): AsyncGenerator<StageRepor
           ...updated.seconds,
           reference: (referenced - began) / 1000,
           values: (valued - referenced) / 1000,
-          train: (performance.now() - valued) / 1000,
           critic: criticism.seconds,
         },
         learned: learnedOf(rows, advantages, oldLogprobs),

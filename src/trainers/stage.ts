@@ -3,7 +3,7 @@ import type { TrainableModel } from '../engine/index.ts'
 /** What a step gives: numbers that two runs of one configuration share, and those that they do not. */
 export interface StepOutcome {
   metrics: Record<string, number>
-  /** Seconds by part of the step; differ from run to run. */
+  /** Seconds by part of the step, no part within another; differ from run to run. */
   seconds?: Record<string, number>
   warnings?: string[]
   /** What a reader may want to look at, one JSON object each. */
