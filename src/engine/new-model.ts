@@ -1,4 +1,3 @@
-import { totalmem } from 'node:os'
 import type { Tokenizer } from '../text/index.ts'
 import { checkInteger } from './check-arguments.ts'
 import { createModel } from './create-model.ts'
@@ -11,7 +10,7 @@ import { shown } from './shown.ts'
 /**
  * Makes a new model of a `config.json`'s fields, its weights drawn from the seed (an integer from 0; default 0): the same seed gives
  * the same weights. Errors: a field that is missing or out of its range, by its name; a tokenizer with more tokens than `vocab_size`; a
- * model larger than the machine's memory.
+ * model larger than the available memory.
  */
 export async function newModel(
   config: Record<string, unknown>,
@@ -61,12 +60,13 @@ function checkMemory(config: Record<string, unknown>, precision: Precision): voi
     'num_hidden_layers',
   ].map((field) => Number(config[field])) as [number, number, number, number]
   const bytes = hidden * (vocabulary + 3 * layers * intermediate) * (precision === 'bf16' ? 2 : 4)
-  if (bytes > totalmem())
+  const available = process.availableMemory()
+  if (bytes > available)
     throw new EngineError(
-      `newModel: weights of these sizes take more than ${gigabytes(bytes)} GB, and this machine has ${gigabytes(totalmem())} GB; make hidden_size, intermediate_size, num_hidden_layers or vocab_size smaller`,
+      `newModel: weights of these sizes take more than ${gigabytes(bytes)} GB, and ${gigabytes(available)} GB are available; make hidden_size, intermediate_size, num_hidden_layers or vocab_size smaller`,
     )
 }
 
 function gigabytes(bytes: number): string {
-  return (bytes / 1e9).toFixed(0)
+  return (bytes / 1e9).toFixed(1)
 }
