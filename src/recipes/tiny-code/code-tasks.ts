@@ -1,5 +1,6 @@
-import { type GenerateOptions, generateTasks, type MessagesExample, type Task } from '../../data/index.ts'
-import { chatMessage, completionPrompt } from '../../evals/generate-attempts.ts'
+import { type GenerateOptions, generateTasks, type Task } from '../../data/index.ts'
+import { completionPrompt } from '../../evals/generate-attempts.ts'
+import { referenceOf } from '../conversation-of.ts'
 
 /** JavaScript functions of a list of integers, one step or two. */
 const family = {
@@ -41,22 +42,7 @@ export function documentOf(task: Task): string {
   return completionPrompt(task) + referenceOf(task)
 }
 
-/** The task as a question and its solution as the answer. */
-export function conversationOf(task: Task): MessagesExample {
-  return {
-    messages: [
-      { role: 'user', content: chatMessage(task) },
-      { role: 'assistant', content: `\`\`\`javascript\n${referenceOf(task)}\`\`\`` },
-    ],
-  }
-}
-
 /** The program as a tool call holds it, so that the tokenizer knows that form too. */
 export function toolCallOf(task: Task): string {
   return JSON.stringify({ name: 'run_tests', arguments: { code: referenceOf(task) } })
-}
-
-function referenceOf({ id, reference }: Task): string {
-  if (reference === undefined) throw new Error(`${id} has no reference solution`)
-  return reference
 }

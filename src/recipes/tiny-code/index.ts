@@ -10,11 +10,13 @@ import { defineRun } from '../../runs/index.ts'
 import { createSandbox } from '../../sandbox/index.ts'
 import { groupPreference, policyGradient, pretrain, sft } from '../../trainers/index.ts'
 import { answerRollout } from '../answer-rollout.ts'
+import { createCodeCard } from '../code-card.ts'
+import { conversationOf } from '../conversation-of.ts'
 import { repairDemonstrations } from '../repair-demonstrations.ts'
 import { repairRollout } from '../repair-rollout.ts'
 import { runToEnd } from '../run-to-end.ts'
-import { codeTasks, conversationOf, documentOf, toolCallOf } from './code-tasks.ts'
-import { createReportCard } from './report-card.ts'
+import { codeTasks, documentOf, toolCallOf } from './code-tasks.ts'
+import { measureRepair } from './measure-repair.ts'
 import { tinyModel, tinyTokenizer } from './tiny-model.ts'
 
 const steps = (count: number) => z.int().min(1).default(count)
@@ -30,65 +32,69 @@ export default defineRun({
     demonstrationSteps: steps(80),
     repairSteps: steps(20),
     heldOut: steps(100),
+    samples: steps(10),
   },
   async train({ run, options, log }) {
-    const tasks = codeTasks(run.seed, {
-      read: 4000,
-      instructed: 3000,
-      practised: 800,
-      heldOut: options.heldOut,
-    })
+    const { heldOut, samples } = options
+    const tasks = codeTasks(run.seed, { read: 4000, instructed: 3000, practised: 800, heldOut })
     const documents = tasks.read.map(documentOf)
     const conversations = tasks.instructed.map(conversationOf)
-    const answers = conversations.flatMap(({ messages }) => messages.map(({ content }) => content))
-    const tokenizer = await tinyTokenizer([...documents, ...answers, ...tasks.instructed.map(toolCallOf)])
+    const words = conversations.flatMap(({ messages }) => messages.map(({ content }) => content))
+    const tokenizer = await tinyTokenizer([...documents, ...words, ...tasks.instructed.map(toolCallOf)])
     const model = await tinyModel(tokenizer, run.seed)
+    const policy = createPolicy(model, { maxTokens })
     const sandbox = await createSandbox()
+    const held = {
+      name: '',
+      tasks: tasks.heldOut,
+      samples,
+      temperature: 1,
+      maxTokens,
+      prompting: 'chat' as const,
+    }
+    const card = createCodeCard({ run, model, sandbox, benchmarks: [held], log })
+    const onTests = {
+      policy,
+      run,
+      tasks: tasks.practised.map((task) => ({ id: task.id, task })),
+      rollout: answerRollout(sandbox, { maxTokens }),
+      tasksPerStep: 16,
+      optimizer: { learningRate: 5e-4, warmupSteps: 2 },
+    }
     try {
-      const policy = createPolicy(model, { maxTokens })
-      const practised = tasks.practised.map((task) => ({ id: task.id, task }))
-      const card = createReportCard({ run, model, policy, sandbox, tasks: tasks.heldOut, maxTokens, log })
-      const answered = { policy, tasks: practised, rollout: answerRollout(sandbox, { maxTokens }), run }
-
       await runToEnd(
         pretrain({ model, documents, run, steps: options.pretrainSteps, optimizer: muon(0.02, 3e-3) }),
       )
-      await card.measure('pretrain', 'completion')
+      await card.measure('pretrain', { prompting: 'completion' })
 
+      const batch = { examples: 16 }
       await runToEnd(
         sft({
           model,
           examples: conversations,
           run,
           steps: options.sftSteps,
-          batch: { examples: 16 },
+          batch,
           optimizer: muon(0.01, 1e-3),
         }),
       )
-      await card.measure('sft', 'chat')
+      await card.measure('sft')
 
       await runToEnd(
-        groupPreference({
-          ...answered,
-          algorithm: 'gdpo-contrast',
-          steps: options.preferenceSteps,
-          tasksPerStep: 16,
-          optimizer: adamw(3e-4),
-        }),
+        groupPreference({ ...onTests, algorithm: 'gdpo-contrast', steps: options.preferenceSteps }),
       )
-      await card.measure('preference', 'chat')
+      await card.measure('preference')
 
       await runToEnd(
         policyGradient({
-          ...answered,
+          ...onTests,
           algorithm: 'grpo',
-          steps: options.grpoSteps,
-          tasksPerStep: 16,
           kl: { coefficient: 0.01 },
-          optimizer: adamw(3e-4),
+          minibatches: 2,
+          steps: options.grpoSteps,
         }),
       )
-      await card.measure('grpo', 'chat')
+      await card.measure('grpo')
 
       const examples = await run.once('demonstrations', () =>
         repairDemonstrations(model, sandbox, tasks.instructed.slice(0, 1000), { maxTokens, seed: run.seed }),
@@ -101,23 +107,28 @@ export default defineRun({
           answers: 'last',
           run,
           steps: options.demonstrationSteps,
-          batch: { examples: 16 },
+          batch,
           optimizer: muon(0.005, 5e-4),
         }),
       )
+      const rollout = repairRollout(sandbox, { maxTokens })
       await runToEnd(
         policyGradient({
-          ...answered,
+          ...onTests,
           name: 'repair',
-          rollout: repairRollout(sandbox, { maxTokens }),
+          rollout,
           algorithm: 'grpo',
+          minibatches: 2,
           steps: options.repairSteps,
-          tasksPerStep: 16,
-          optimizer: adamw(3e-4),
         }),
       )
-      await card.measureRepair()
-      return card.finish()
+      const repaired = await run.once('repair', () =>
+        measureRepair({ policy, sandbox, tasks: tasks.heldOut, samples, maxTokens, seed: run.seed }),
+      )
+      card.keep('repair', repaired.values, repaired.answers)
+      return card.finish([
+        'A sample of the repair stage is up to two tries: the second is made after reading which visible test failed.',
+      ])
     } finally {
       await sandbox.close()
     }
@@ -136,8 +147,4 @@ function muon(learningRate: number, adamwLearningRate: number) {
     warmupSteps: 20,
     finalShare: 0.05,
   }
-}
-
-function adamw(learningRate: number) {
-  return { learningRate, warmupSteps: 2 }
 }

@@ -1,0 +1,18 @@
+import type { MessagesExample, Task } from '../data/index.ts'
+import { chatMessage } from '../evals/generate-attempts.ts'
+
+/** The task as a question and its reference solution as the answer, as evaluations put and read them. */
+export function conversationOf(task: Task): MessagesExample {
+  return {
+    messages: [
+      { role: 'user', content: chatMessage(task) },
+      { role: 'assistant', content: `\`\`\`${task.language}\n${referenceOf(task)}\`\`\`` },
+    ],
+  }
+}
+
+/** @throws Error for a task without a reference solution */
+export function referenceOf({ id, reference }: Task): string {
+  if (reference === undefined) throw new Error(`${id} has no reference solution`)
+  return reference
+}

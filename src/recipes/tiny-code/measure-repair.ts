@@ -1,0 +1,52 @@
+import type { Task } from '../../data/index.ts'
+import type { TrainableModel } from '../../engine/index.ts'
+import { estimatePassAtK } from '../../evals/index.ts'
+import { collectGroups, type Policy } from '../../rollouts/index.ts'
+import type { Sandbox } from '../../sandbox/index.ts'
+import { type CodeMeasure, passValues } from '../measure-code.ts'
+import { repairRollout } from '../repair-rollout.ts'
+
+export interface MeasureRepairOptions {
+  policy: Policy<TrainableModel>
+  sandbox: Sandbox
+  tasks: Task[]
+  samples: number
+  maxTokens: number
+  seed: number
+}
+
+/** pass@k where every sample is up to two tries, the second after the first one's failing test; `first try` is the share that needed none. */
+export async function measureRepair(options: MeasureRepairOptions): Promise<CodeMeasure> {
+  const { policy, sandbox, tasks, samples, maxTokens, seed } = options
+  const { groups } = await collectGroups({
+    policy,
+    tasks: tasks.map((task) => ({ id: task.id, task })),
+    rollout: repairRollout(sandbox, { maxTokens }),
+    groupSize: samples,
+    seed,
+    step: 0,
+    onFailure: 'zero',
+  })
+  const passed = groups.map(({ trajectories }) => trajectories.map(({ parts }) => parts.passed === 1))
+  const tallies = passed.map((verdicts) => ({
+    samples: verdicts.length,
+    correct: verdicts.filter(Boolean).length,
+  }))
+  const first = groups.flatMap(({ trajectories }) => trajectories.map(({ parts }) => parts.first ?? 0))
+  const ks = [...new Set([1, Math.min(10, samples)])]
+  return {
+    values: {
+      ...passValues(estimatePassAtK(tallies, ks)),
+      'first try': first.reduce((sum, value) => sum + value, 0) / first.length,
+    },
+    answers: groups.map(({ taskId, trajectories }, index) => ({
+      taskId,
+      text: trajectories[0]!.calls
+        .map(({ text, toolCalls }) =>
+          [text, ...toolCalls.map((call) => String(call.arguments.code))].join('').trim(),
+        )
+        .join("\n--- second try, after the tests' report ---\n"),
+      passed: passed[index]![0]!,
+    })),
+  }
+}
