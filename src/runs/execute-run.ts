@@ -23,7 +23,7 @@ export interface Execution {
   log?(text: string): void
 }
 
-/** Runs a definition to its end, or to a checkpoint where the signal stops it (RunInterrupted). Writes the report in both cases. */
+/** Runs a definition to its end, or to a checkpoint where the signal stops it (RunInterrupted). Writes the report then too, and after an error. */
 export async function executeRun(
   definition: RunDefinition,
   { directory, settings = [], log = () => {}, ...execution }: Execution,
@@ -49,7 +49,8 @@ export async function executeRun(
     const digest = await run.finish()
     return { digest, report: await writeReport(directory, card.data ? { card: card.data } : {}) }
   } catch (error) {
-    if ((error as Error).name === 'RunInterrupted') await writeReport(directory)
+    // Where even the report cannot be written, the first error is the one to tell.
+    await writeReport(directory).catch(() => {})
     throw error
   } finally {
     await run.close()

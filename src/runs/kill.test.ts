@@ -11,7 +11,7 @@ import { runDigest } from './index.ts'
 const program = join(import.meta.dirname, 'testing', 'trainer-run.ts')
 const KILLS = 20
 // More than the kills can let through.
-const STEPS = ['20', '90']
+const STEPS = ['20', '150']
 
 let directory: string
 beforeAll(async () => {
@@ -54,7 +54,7 @@ describe('fine-tuning and then GRPO on concurrent rollouts of two turns', () => 
       })
       const steps = random.integer(0, 4)
       // Without a step to wait for the moment lies in the start of the process, where the lock is taken and the models are loaded.
-      if (await killAfter(child, steps, random.next() * (steps === 0 ? 600 : 30))) kills++
+      if (await killAfter(child, steps, random.next() * (steps === 0 ? 600 : 15))) kills++
     }
     expect(kills).toBe(KILLS)
     expect(await runToItsEnd(killed)).toBe(untouched)

@@ -92,6 +92,39 @@ describe('whetstone train', () => {
     expect(resumed.stdout.split('\n')[1]).toBe(whole.stdout.split('\n')[1])
   })
 
+  it('ends at once on a second Ctrl-C, and can be resumed', async () => {
+    const sleepy = await file(
+      'sleepy.ts',
+      `import { defineRun } from ${JSON.stringify(join(source, 'runs', 'index.ts'))}
+import { runStage } from ${JSON.stringify(join(source, 'trainers', 'stage.ts'))}
+const seconds = Number(process.env.SLEEP)
+const step = () => new Promise((resolve) => setTimeout(() => resolve({ metrics: {} }), 1000 * seconds))
+export default defineRun({
+  name: 'sleepy',
+  async train({ run, log }) {
+    log('asleep')
+    for await (const _ of runStage({ name: 'sleep', steps: 2, state: { models: {} }, run, step }));
+  },
+})
+`,
+    )
+    const run = join(directory, 'sleepy')
+    const child = spawn(process.execPath, [main, 'train', sleepy, '--run', run], {
+      env: { ...process.env, SLEEP: '3600' },
+    })
+    const said = async (text: string) => {
+      for await (const chunk of child.stderr.iterator({ destroyOnReturn: false }))
+        if (String(chunk).includes(text)) return
+    }
+    await said('asleep')
+    child.kill('SIGINT')
+    await said('press Ctrl-C again to end at once')
+    child.kill('SIGINT')
+    const [code] = await once(child, 'close')
+    expect(code).toBe(130)
+    expect((await whetstone('train', sleepy, '--run', run, '--resume')).code).toBe(0)
+  })
+
   it('refuses to go on with other settings, and without --resume', async () => {
     const run = join(directory, 'settings')
     await whetstone('train', program, '--run', run, '--set', 'steps=1')
