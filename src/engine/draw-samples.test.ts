@@ -123,6 +123,25 @@ describe('onToken', () => {
     },
   )
 
+  it('is waited for, and rejects the request with what it rejects with', async () => {
+    const { native, aborted } = scripted([10, 11, 12])
+    const heard: number[] = []
+    const slow = async ({ token }: { token: number }) => {
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      heard.push(token)
+    }
+    const samples = await drawSamples(native, await tinyTokenizer(), 257, { prompt, onToken: slow })
+    expect(heard).toEqual([...samples[0]!.tokens])
+    const error = new Error('closed')
+    const failing = async ({ token }: { token: number }) => {
+      await slow({ token })
+      throw error
+    }
+    const request = drawSamples(native, await tinyTokenizer(), 257, { prompt, onToken: failing })
+    await expect(request).rejects.toBe(error)
+    expect(aborted).toContainEqual([undefined])
+  })
+
   it('that throws leaves the model free for others', async () => {
     const model = await tinyModel('llama-gqa-tied', 'bf16', { kvBytes: 200_000 })
     const failing = model.sample({

@@ -1,13 +1,11 @@
 import type { Tokenizer } from '../text/index.ts'
 import type { Sample, SampleRequest } from './model.ts'
-import type { NativeModel, NativeSample, NativeToken } from './native-model.ts'
+import type { NativeModel, NativeSample } from './native-model.ts'
 import { type SampleSettings, sampleSettings } from './sample-settings.ts'
-import { createWatcher, firstStop } from './sample-watcher.ts'
-import { createTokenStream, type TokenStream } from './token-stream.ts'
+import { createSampleStreams } from './sample-streams.ts'
+import { firstStop, type TextReader } from './sample-watcher.ts'
 
 let requests = 0
-
-type TextReader = Pick<Tokenizer, 'decode' | 'decoder'>
 
 /** Reads the tokens of a model without a tokenizer. */
 const WORDLESS: TextReader = {
@@ -17,8 +15,8 @@ const WORDLESS: TextReader = {
 
 /**
  * Draws samples of one prompt from a model of so many tokens. Stop strings are looked for in the decoded text; the sample then ends at
- * the token that completed one. Errors: a setting out of its range, named; what `onToken` throws; the reason of a signal that was
- * aborted beforehand.
+ * the token that completed one. Errors: a setting out of its range, named; what `onToken` throws or rejects with; the reason of a
+ * signal that was aborted beforehand.
  */
 export async function drawSamples(
   model: NativeModel,
@@ -31,12 +29,12 @@ export async function drawSamples(
   const reader = tokenizer.vocabularySize > 0 || settings.stopStrings.length > 0 ? tokenizer : WORDLESS
   const id = ++requests
   const end = (sample?: number) => void model.abort(id, sample).catch(() => {})
-  const streams = createStreams(reader, settings, end)
+  const streams = createSampleStreams(reader, settings, end)
   const abort = () => end()
   settings.signal?.addEventListener('abort', abort)
   try {
     const drawn = await model.sample(nativeRequest(id, settings), streams?.hear)
-    const kept = streams?.close(drawn) ?? drawn
+    const kept = streams ? await streams.close(drawn) : drawn
     return kept.map((sample) => finishSample(sample, reader, settings))
   } finally {
     settings.signal?.removeEventListener('abort', abort)
@@ -60,62 +58,6 @@ function nativeRequest(id: number, settings: SampleSettings) {
     biasTokens: settings.bias.tokens,
     biasValues: settings.bias.values,
     topLogprobs,
-  }
-}
-
-interface Streams {
-  hear(token: NativeToken): void
-  /** Tells what the engine drew and has not said yet, and the ends of texts; cuts samples at their stop strings. Errors: what a
-   *  listener threw. */
-  close(drawn: readonly NativeSample[]): NativeSample[]
-}
-
-/** The streams of all samples of a request, where somebody listens or stop strings are looked for. */
-function createStreams(
-  reader: TextReader,
-  settings: SampleSettings,
-  end: (sample?: number) => void,
-): Streams | undefined {
-  if (!settings.onToken && settings.stopStrings.length === 0) return undefined
-  const streams = Array.from({ length: settings.n }, (_, sample) =>
-    createTokenStream(sample, createWatcher(reader, settings), settings.onToken),
-  )
-  let closed = false
-  let failed: { error: unknown } | undefined
-  const push = (stream: TokenStream, { sample, token, logprob }: NativeToken) => {
-    if (failed || stream.stopped()) return
-    try {
-      stream.push(token, logprob)
-      if (stream.stopped()) end(sample)
-    } catch (error) {
-      // Nobody catches what is thrown into the engine's callback.
-      failed = { error }
-      end()
-    }
-  }
-  return {
-    hear: (token) => {
-      const stream = streams[token.sample]
-      if (stream && !closed) push(stream, token)
-    },
-    close(drawn) {
-      // Callbacks and the promise reach the event loop by different ways; what comes late has then been told from here.
-      closed = true
-      return streams.map((stream, sample) => {
-        const { tokens, logprobs, ...rest } = drawn[sample] as NativeSample
-        for (let at = stream.heard(); at < tokens.length && !stream.stopped() && !failed; at++)
-          push(stream, { sample, token: tokens[at] as number, logprob: logprobs[at] as number })
-        if (failed) throw failed.error
-        stream.end()
-        const length = stream.heard()
-        return {
-          ...rest,
-          tokens: tokens.slice(0, length),
-          logprobs: logprobs.slice(0, length),
-          stopReason: stream.stopped() ? 'stop' : rest.stopReason,
-        }
-      })
-    },
   }
 }
 

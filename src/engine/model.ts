@@ -61,8 +61,8 @@ export interface SampleRequest {
   /** How many of the most likely tokens to report at each position, at most 1000. Default 0. */
   topLogprobs?: number
   /** Hears each token as it is drawn, all of them before `sample` resolves. The texts of a sample's tokens join to its `text`: a token
-   *  whose text a stop string or an unfinished character holds back is told with the next one. What it throws ends the request, which
-   *  rejects with it. */
+   *  whose text a stop string or an unfinished character holds back is told with the next one. What it throws, or rejects with,
+   *  ends the request, which rejects with it; promises that it gives are waited for at the end. */
   onToken?: (token: { sample: number; token: number; logprob: number; text: string }) => void
   /** Ends the samples where they are: they come back with stopReason `aborted`. One aborted beforehand rejects with its reason. */
   signal?: AbortSignal

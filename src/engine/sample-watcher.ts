@@ -1,5 +1,8 @@
 import type { Tokenizer } from '../text/index.ts'
 
+/** What turns tokens into text. */
+export type TextReader = Pick<Tokenizer, 'decode' | 'decoder'>
+
 /** Follows the text of one sample, token by token. */
 export interface SampleWatcher {
   /** The text that a token settles: what can no longer become part of a stop string or of a character. */
@@ -14,10 +17,10 @@ export interface SampleWatcher {
 
 /** Errors: a tokenizer that cannot decode. */
 export function createWatcher(
-  tokenizer: Pick<Tokenizer, 'decoder'>,
+  reader: TextReader,
   { stopTokens, stopStrings }: { stopTokens: readonly number[]; stopStrings: readonly string[] },
 ): SampleWatcher {
-  const decoder = tokenizer.decoder({ skipSpecial: true })
+  const decoder = reader.decoder({ skipSpecial: true })
   const silent = new Set(stopTokens)
   let text = ''
   let told = 0
