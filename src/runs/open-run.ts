@@ -109,7 +109,7 @@ async function runInDirectory(directory: string, options: RunOptions, lock: Lock
         )
       await writing(`step ${step} of ${stage}`, stillGood(), async () => {
         await cutHistory()
-        if (report.rollouts)
+        if (report.rollouts?.length)
           await writeFileAtomically(
             join(directory, 'rollouts', stage, `${step}.jsonl`),
             report.rollouts.map((rollout) => `${toJsonLine(rollout)}\n`).join(''),

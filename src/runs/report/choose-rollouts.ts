@@ -21,10 +21,15 @@ const BYTES = 6e6
 const STEPS_OF_A_STAGE = 60
 const BYTES_OF_A_ROLLOUT = 200_000
 
-/** Rollouts for the page, of steps spread over each stage, the first and the last among them, within a budget of bytes. */
-export async function chooseRollouts(directory: string, bytes = BYTES): Promise<ShownRollouts> {
+/** Rollouts for the page, of steps spread over each stage, the first and the last among them, within a budget of bytes. `order` names the stages. */
+export async function chooseRollouts(
+  directory: string,
+  order: readonly string[],
+  bytes = BYTES,
+): Promise<ShownRollouts> {
   const parent = join(directory, 'rollouts')
-  const stages = await namesIn(parent)
+  const there = await namesIn(parent)
+  const stages = order.filter((stage) => there.includes(stage))
   const shown: ShownRollouts = { steps: [], coverage: [] }
   for (const stage of stages) {
     const share = bytes / stages.length

@@ -121,13 +121,13 @@ describe("a run's report", () => {
   })
 
   it('holds rollouts of steps spread over the stage within its budget, and says what is left out', async () => {
-    const { steps, coverage } = await chooseRollouts(directory)
+    const { steps, coverage } = await chooseRollouts(directory, ['pretrain', 'long', 'grpo'])
     expect(coverage).toEqual([{ stage: 'grpo', steps: 100, shownSteps: 60, withoutTokens: false }])
     expect([steps[0]?.step, steps.at(-1)?.step]).toEqual([0, 99])
-    const tight = await chooseRollouts(directory, 4000)
+    const tight = await chooseRollouts(directory, ['grpo'], 4000)
     expect(tight.steps.length).toBeLessThan(4)
     expect(JSON.stringify(tight.steps).length).toBeLessThan(6000)
-    const least = await chooseRollouts(directory, 10)
+    const least = await chooseRollouts(directory, ['grpo'], 10)
     expect(least.steps).toMatchObject([{ step: 99, rollouts: [{ sample: 0 }], leftOut: 2 }])
   })
 
@@ -138,7 +138,7 @@ describe("a run's report", () => {
     const long = { taskId: 'a', reward: 1, calls: [], ...tokens }
     const longer = { taskId: 'b', reward: 0, calls: [{ text: 'x'.repeat(300_000) }] }
     await writeFile(join(folder, '0.jsonl'), `${JSON.stringify(long)}\n${JSON.stringify(longer)}\n`)
-    const { steps, coverage } = await chooseRollouts(join(directory, 'long-rollouts'))
+    const { steps, coverage } = await chooseRollouts(join(directory, 'long-rollouts'), ['grpo'])
     expect(coverage[0]?.withoutTokens).toBe(true)
     expect(steps[0]?.rollouts).toEqual([
       { taskId: 'a', reward: 1, calls: [] },

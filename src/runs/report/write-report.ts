@@ -27,7 +27,10 @@ export async function writeReport(path: string, { card }: { card?: ReportCard } 
   const cardFile = join(directory, 'card.json')
   if (card) await writeDurably(cardFile, JSON.stringify(cardSchema.parse(card), null, 2))
   const history = await readHistory(directory)
-  const rollouts = await chooseRollouts(directory)
+  const rollouts = await chooseRollouts(
+    directory,
+    history.map(({ name }) => name),
+  )
   const texts = await readTokenTexts(directory)
   const data = {
     configuration,
