@@ -22,6 +22,7 @@ const pages = [
   'docs/rollouts.md',
   'docs/training.md',
   'docs/runs.md',
+  'docs/sandbox.md',
 ]
 
 /** The fenced blocks of a language. */
