@@ -3,6 +3,7 @@ import { programOfMessage } from '../data/index.ts'
 import type { Model } from '../engine/index.ts'
 import { chatMessage, generateAttempts } from '../evals/generate-attempts.ts'
 import type { ChatMessage, ToolDefinition } from '../text/index.ts'
+import { referenceOf } from './conversation-of.ts'
 import { judgeVisibly, testReport } from './repair-rollout.ts'
 
 const tools: ToolDefinition[] = [
@@ -26,20 +27,18 @@ export async function repairDemonstrations(
 ): Promise<MessagesExample[]> {
   const sampling = { n: 1, temperature: 1, topP: 1, prompting: 'chat' as const, ...options }
   const attempts = await generateAttempts(model, tasks, sampling)
-  const demonstrations = await Promise.all(
+  return Promise.all(
     attempts.map(async ({ task, text }) => {
-      const code = programOfMessage(task, text)
-      if (code === null || task.reference === undefined) return []
+      const code = programOfMessage(task, text) ?? text
       const verdict = await judgeVisibly(sandbox, task, code)
       const messages: ChatMessage[] = [{ role: 'user', content: chatMessage(task) }, handIn(code, 0)]
       if (!verdict.passed) {
         messages.push({ role: 'tool', toolCallId: 'call_0', name: 'run_tests', content: testReport(verdict) })
-        messages.push(handIn(task.reference, 1))
+        messages.push(handIn(referenceOf(task), 1))
       }
-      return [{ messages, tools }]
+      return { messages, tools }
     }),
   )
-  return demonstrations.flat()
 }
 
 function handIn(code: string, call: number): ChatMessage {

@@ -14,6 +14,7 @@ import { answerRollout } from '../answer-rollout.ts'
 import { createCodeCard } from '../code-card.ts'
 import { conversationOf } from '../conversation-of.ts'
 import { runToEnd } from '../run-to-end.ts'
+import { sha256Of } from '../sha256-of.ts'
 
 const count = (value: number) => z.int().min(1).default(value)
 
@@ -35,6 +36,7 @@ export default defineRun({
     const shown = generateTasks({ ...family, seed: run.seed * 2, count: 500, split: 'train' })
     const practised = generateTasks({ ...family, seed: run.seed * 2 + 1, count: 300, split: 'train' })
     const heldOut = generateTasks({ ...family, seed: run.seed, count: options.heldOut, split: 'held-out' })
+    await run.dataset('tasks', sha256Of([shown, practised, heldOut]))
     const base = await loadModel(options.model)
     const model = await base.trainable({ lora: { rank: 32, alpha: 64, seed: run.seed } })
     const policy = createPolicy(model, { maxTokens })

@@ -15,6 +15,7 @@ import { conversationOf } from '../conversation-of.ts'
 import { repairDemonstrations } from '../repair-demonstrations.ts'
 import { repairRollout } from '../repair-rollout.ts'
 import { runToEnd } from '../run-to-end.ts'
+import { sha256Of } from '../sha256-of.ts'
 import { codeTasks, documentOf, toolCallOf } from './code-tasks.ts'
 import { measureRepair } from './measure-repair.ts'
 import { tinyModel, tinyTokenizer } from './tiny-model.ts'
@@ -25,18 +26,19 @@ export default defineRun({
   name: 'tiny-code',
   seed: 1,
   options: {
-    pretrainSteps: steps(1200),
-    sftSteps: steps(200),
-    preferenceSteps: steps(20),
-    grpoSteps: steps(30),
+    pretrainSteps: steps(800),
+    sftSteps: steps(100),
+    preferenceSteps: steps(16),
+    grpoSteps: steps(24),
     demonstrationSteps: steps(80),
-    repairSteps: steps(20),
+    repairSteps: steps(12),
     heldOut: steps(100),
     samples: steps(10),
   },
   async train({ run, options, log }) {
     const { heldOut, samples } = options
     const tasks = codeTasks(run.seed, { read: 4000, instructed: 3000, practised: 800, heldOut })
+    await run.dataset('tasks', sha256Of(tasks))
     const documents = tasks.read.map(documentOf)
     const conversations = tasks.instructed.map(conversationOf)
     const words = conversations.flatMap(({ messages }) => messages.map(({ content }) => content))
@@ -58,7 +60,7 @@ export default defineRun({
       run,
       tasks: tasks.practised.map((task) => ({ id: task.id, task })),
       rollout: answerRollout(sandbox, { maxTokens }),
-      tasksPerStep: 16,
+      tasksPerStep: 32,
       optimizer: { learningRate: 5e-4, warmupSteps: 2 },
     }
     try {
@@ -81,7 +83,12 @@ export default defineRun({
       await card.measure('sft')
 
       await runToEnd(
-        groupPreference({ ...onTests, algorithm: 'gdpo-contrast', steps: options.preferenceSteps }),
+        groupPreference({
+          ...onTests,
+          algorithm: 'gdpo-contrast',
+          steps: options.preferenceSteps,
+          optimizer: { learningRate: 2e-4, warmupSteps: 2 },
+        }),
       )
       await card.measure('preference')
 
