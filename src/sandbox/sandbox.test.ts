@@ -204,4 +204,22 @@ describe.skipIf(!pythonPresent)('Python', () => {
     ).toMatchObject(pass)
     expect(await judge('def f(): return 1', 'assert f() == 2')).toMatchObject({ reason: 'failed' })
   })
+
+  test('solutions use the objects that tests hand them: containers, generators, context managers, attributes', async () => {
+    const solution = `def f(bag, stream, lock):
+    with lock as held:
+        return [3 in bag, 4 in bag, len(bag), bag.label, bag.__class__ is not None, [*stream], held]`
+    const tests = `class Bag:
+    label = 'b'
+    def __len__(self): return 2
+    def __contains__(self, item): return item == 3
+class Lock:
+    def __enter__(self): return 'held'
+    def __exit__(self, *_): self.left = True
+lock = Lock()
+assert f(Bag(), (i * i for i in range(3)), lock) == [True, False, 2, 'b', True, [0, 1, 4], 'held']
+assert lock.left`
+    const verdict = await sandbox.runTests({ language: 'python', solution, tests, entryPoint: 'f' })
+    expect(verdict).toMatchObject({ passed: true, message: '' })
+  })
 })

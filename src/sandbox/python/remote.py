@@ -4,7 +4,7 @@ import secrets
 from frames import Forged
 
 # The special methods that a Remote passes on.
-FORWARDED = {"__eq__"}
+FORWARDED = {"__eq__", "__contains__"}
 
 
 class Remote:

@@ -96,7 +96,7 @@ class Peer(Values):
             raise AttributeError(name)
         if operation in ("attribute", "set-attribute") and not is_public(name):
             raise AttributeError(name)
-        if operation not in ("method", "attribute", "set-attribute", "call", "iterate"):
+        if operation not in ("method", "attribute", "attribute-of-type", "set-attribute", "call", "iterate"):
             raise AttributeError(operation)
 
     def raise_described(self, described):
