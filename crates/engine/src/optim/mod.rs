@@ -4,6 +4,7 @@ mod adamw;
 mod muon;
 
 pub use adamw::AdamW;
+use muon::Matrix;
 pub use muon::Muon;
 
 use crate::error::{Error, Result};
@@ -115,14 +116,42 @@ impl Parameters {
             (self.first, self.second) = (moments(), moments());
         }
         self.steps += 1;
+        let (muon, adamw) = match optimizer {
+            Optimizer::AdamW(adamw) => (None, adamw),
+            Optimizer::Muon(muon, adamw) => (Some(muon), adamw),
+        };
         for index in 0..self.parts.len() {
-            match optimizer {
-                Optimizer::Muon(muon, _) if self.parts[index].hidden => muon.apply(pool, self, index, scale),
-                Optimizer::AdamW(adamw) | Optimizer::Muon(_, adamw) => adamw.apply(pool, self, index, scale),
+            if muon.is_none() || !self.parts[index].hidden {
+                adamw.apply(pool, self, index, scale);
             }
+        }
+        if let Some(muon) = muon {
+            self.apply_muon(pool, muon, scale);
         }
         self.clear_gradients();
         Ok(norm)
+    }
+
+    /// Updates the hidden matrices, each on one thread: their products are too small to share.
+    fn apply_muon(&mut self, pool: &Pool, muon: Muon, scale: f32) {
+        let Self { parts, values, gradients, first, .. } = self;
+        let hidden: Vec<&ParameterPart> = parts.iter().filter(|part| part.hidden).collect();
+        let values: Vec<Parts<f32>> = values.iter_mut().map(|buffer| Parts::new(buffer)).collect();
+        let first: Vec<Parts<f32>> = first.iter_mut().map(|buffer| Parts::new(buffer)).collect();
+        let alone = Pool::new(1);
+        pool.run(hidden.len(), &|index| {
+            let part = hidden[index];
+            let (rows, columns) = (part.rows, part.columns);
+            // SAFETY: parts do not overlap, and each is one task's.
+            let (values, momentum) = unsafe {
+                (
+                    values[part.buffer].get(part.offset, rows * columns),
+                    first[part.buffer].get(part.offset, rows * columns),
+                )
+            };
+            let gradient = &gradients[part.buffer][part.range()];
+            muon.apply(&alone, Matrix { rows, columns, values, gradient, momentum }, scale);
+        });
     }
 
     /// Other values, from which an optimiser starts afresh.

@@ -1,6 +1,5 @@
 //! Muon (Jordan et al., 2024): momentum whose matrix is replaced by its nearest orthogonal one, by Newton and Schulz.
 
-use super::Parameters;
 use crate::gemm::{Output, Panels, Rows, gemm, pack_columns, pack_rows};
 use crate::ops::math::{add_scaled, sum_of_squares};
 use crate::pool::Pool;
@@ -17,21 +16,27 @@ pub struct Muon {
     pub weight_decay: f32,
 }
 
+/// One matrix and what belongs to it, each [rows, columns].
+pub(super) struct Matrix<'a> {
+    pub rows: usize,
+    pub columns: usize,
+    pub values: &'a mut [f32],
+    pub gradient: &'a [f32],
+    pub momentum: &'a mut [f32],
+}
+
 impl Muon {
     /// Updates one matrix; `scale` multiplies its gradient. The step is multiplied by sqrt(max(1, rows / columns)).
-    pub(super) fn apply(&self, pool: &Pool, parameters: &mut Parameters, index: usize, scale: f32) {
-        let part = parameters.parts[index].clone();
-        let gradient = &parameters.gradients[part.buffer][part.range()];
-        let momentum = &mut parameters.first[part.buffer][part.range()];
+    pub(super) fn apply(&self, pool: &Pool, matrix: Matrix<'_>, scale: f32) {
+        let Matrix { rows, columns, values, gradient, momentum } = matrix;
         let mut direction = vec![0.0; gradient.len()];
         for ((direction, momentum), gradient) in direction.iter_mut().zip(momentum.iter_mut()).zip(gradient) {
             let g = gradient * scale;
             *momentum = self.momentum * *momentum + g;
             *direction = g + self.momentum * *momentum;
         }
-        let orthogonal = orthogonalise(pool, direction, part.rows, part.columns);
-        let step = self.learning_rate * (part.rows as f32 / part.columns as f32).max(1.0).sqrt();
-        let values = &mut parameters.values[part.buffer][part.range()];
+        let orthogonal = orthogonalise(pool, direction, rows, columns);
+        let step = self.learning_rate * (rows as f32 / columns as f32).max(1.0).sqrt();
         let decay = 1.0 - self.learning_rate * self.weight_decay;
         values.iter_mut().for_each(|value| *value *= decay);
         add_scaled(values, &orthogonal, -step);

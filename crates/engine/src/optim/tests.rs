@@ -96,3 +96,27 @@ fn a_step_without_a_new_gradient_is_an_error_and_changes_nothing() {
     assert!(parameters.step(&pool, Optimizer::AdamW(adamw()), 0.0).is_err());
     assert_eq!((parameters.values[0][0], parameters.steps), (value, 1));
 }
+
+#[test]
+fn muon_gives_the_same_bits_whatever_the_thread_count() {
+    let stepped = |threads| {
+        let mut random = crate::model::init::Random::new(9);
+        let shapes = [(8, 20), (20, 8), (16, 16), (33, 5)];
+        let mut offset = 0;
+        let mut parts = Vec::new();
+        for (index, (rows, columns)) in shapes.into_iter().enumerate() {
+            let name = format!("w{index}");
+            parts.push(ParameterPart { name, buffer: 0, offset, rows, columns, decays: true, hidden: true });
+            offset += rows * columns;
+        }
+        let mut parameters = Parameters::new(parts, vec![(0..offset).map(|_| random.normal()).collect()]);
+        let muon = Muon { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.01 };
+        for _ in 0..3 {
+            parameters.begin_gradients();
+            parameters.gradients[0].iter_mut().for_each(|gradient| *gradient = random.normal());
+            parameters.step(&Pool::new(threads), Optimizer::Muon(muon, adamw()), 1.0).unwrap();
+        }
+        (parameters.values, parameters.first)
+    };
+    assert_eq!(stepped(1), stepped(3));
+}
