@@ -3,12 +3,14 @@
  *
  *   npm run bench [-- SUITE] [--json] [--quick] [--only TEXT]
  *
- * SUITE is `engine` (the default), `losses` or `sandbox`. `--quick` runs one round instead of three, `--only` the
+ * SUITE is `engine` (the default), `losses`, `sandbox`, `grpo` or `algorithms`. `--quick` runs one round instead of three, `--only` the
  * engine's figures whose name contains TEXT. Peers are installed by bench/setup.sh. Nothing else should run meanwhile.
  */
 import { spawnSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
+import { benchAlgorithms } from './algorithms.ts'
 import { runEngineSuite } from './engine-suite.ts'
+import { benchGrpo } from './grpo.ts'
 import { table } from './table.ts'
 
 const { values, positionals } = parseArgs({
@@ -34,6 +36,18 @@ async function sandbox(): Promise<number> {
   return 0
 }
 
+/** Suites that give rows beside what they were measured with. */
+const rowsOf =
+  (run: (quick: boolean, say: (line: string) => void) => Promise<{ rows: object[] }>) => async () => {
+    const { rows, ...setting } = await run(values.quick, (line) => console.error(line))
+    if (values.json) console.log(JSON.stringify({ ...setting, rows }))
+    else {
+      console.log(setting)
+      console.table(rows)
+    }
+    return 0
+  }
+
 async function engine(): Promise<number> {
   const result = await runEngineSuite(values.quick, values.only ?? null, (line) => console.error(line))
   if (values.json) {
@@ -57,7 +71,13 @@ async function engine(): Promise<number> {
   return 0
 }
 
-const suites: Record<string, () => Promise<number> | number> = { engine, losses, sandbox }
+const suites: Record<string, () => Promise<number> | number> = {
+  engine,
+  losses,
+  sandbox,
+  grpo: rowsOf(benchGrpo),
+  algorithms: rowsOf(benchAlgorithms),
+}
 
 const name = positionals[0] ?? 'engine'
 const suite = suites[name]

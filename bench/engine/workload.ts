@@ -6,6 +6,13 @@ import type { Example, Precision, Sequence, TokenOutputs } from '../../src/engin
 interface Workload {
   training: { rows: number; tokensPerRow: number }
   sampling: { samples: number; newTokens: number; temperature: number; prompt: number[] }
+  grpo: {
+    samples: number
+    newTokens: number
+    klCoefficient: number
+    learningRate: number
+    prompts: string[]
+  }
   vocabulary: number
 }
 
