@@ -1,5 +1,6 @@
 //! From logits to a token. The draw depends on the seed, the sample's number and the position alone.
 
+use super::truncate::draw_truncated;
 use crate::isa::by_isa;
 use crate::model::init::uniform_at;
 use crate::ops::head::{CHUNK, logprob};
@@ -37,7 +38,7 @@ impl Choice {
         if self.temperature == 0.0 { 1.0 } else { 1.0 / self.temperature }
     }
 
-    fn truncates(&self) -> bool {
+    pub(super) fn truncates(&self) -> bool {
         self.top_k > 0 || self.top_p < 1.0 || self.min_p > 0.0
     }
 }
@@ -72,19 +73,24 @@ pub fn choose(logits: &[f32], log_sum: f64, choice: &Choice, sample: u64, positi
         for (token, bias) in &choice.bias {
             biased[*token as usize] += bias;
         }
-        if choice.temperature == 0.0 { most_likely(&biased) } else { truncated(&biased, t, choice, u) }
+        if choice.temperature == 0.0 { most_likely(&biased) } else { draw_truncated(&biased, t, choice, u) }
     };
     let at = |token: u32| logprob(logits[token as usize], t, log_sum);
     let top = most_likely_tokens(logits, choice.top_logprobs).into_iter().map(|token| (token, at(token))).collect();
     Picked { token, logprob: at(token), top }
 }
 
-fn most_likely(logits: &[f32]) -> u32 {
+pub(super) fn most_likely(logits: &[f32]) -> u32 {
     (0..logits.len()).fold(0, |best, i| if logits[i] > logits[best] { i } else { best }) as u32
 }
 
+/// Sum of exp(logit * t - shift), chunk by chunk.
+pub(super) fn mass_of(logits: &[f32], t: f32, shift: f32) -> f64 {
+    logits.chunks(CHUNK).map(|chunk| f64::from(mass(chunk, t, shift))).sum()
+}
+
 /// The first token at which the cumulative probability exceeds `u`: chunk by chunk, then within.
-fn by_mass(logits: &[f32], t: f32, log_sum: f64, u: f64) -> u32 {
+pub(super) fn by_mass(logits: &[f32], t: f32, log_sum: f64, u: f64) -> u32 {
     let mut below = 0.0;
     for (index, chunk) in logits.chunks(CHUNK).enumerate() {
         let mass = f64::from(mass(chunk, t, log_sum as f32));
@@ -102,55 +108,6 @@ fn by_mass(logits: &[f32], t: f32, log_sum: f64, u: f64) -> u32 {
     // Rounding left the total below u: the draw fell on the very end of the distribution.
     let last = logits.iter().rposition(|logit| f64::from(logit * t) - log_sum > -80.0);
     last.map_or_else(|| most_likely(logits), |last| last as u32)
-}
-
-/// Draws among the tokens that top-k, then top-p, then min-p leave.
-fn truncated(logits: &[f32], t: f32, choice: &Choice, u: f64) -> u32 {
-    let max = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
-    let weight = |token: u32| ((f64::from(logits[token as usize]) - max) * f64::from(t)).exp();
-    // Beyond e^-60 of the largest a token cannot be drawn; sorting the rest is what costs.
-    let mut tokens: Vec<u32> = (0..logits.len() as u32).filter(|&token| weight(token) > 1e-26).collect();
-    if tokens.is_empty() {
-        // A bias made the largest infinite, so that no token has a weight beside it.
-        return most_likely(logits);
-    }
-    let larger = |a: &u32, b: &u32| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b));
-    if choice.top_k > 0 && choice.top_k < tokens.len() {
-        tokens.select_nth_unstable_by(choice.top_k - 1, larger);
-        tokens.truncate(choice.top_k);
-    }
-    let total: f64 = sorted_sum(&mut tokens, larger, &weight);
-    if choice.top_p < 1.0 {
-        let mut cumulative = 0.0;
-        let bound = f64::from(choice.top_p) * total;
-        let kept = tokens.iter().position(|&token| {
-            cumulative += weight(token);
-            cumulative >= bound
-        });
-        tokens.truncate(kept.map_or(tokens.len(), |last| last + 1));
-    }
-    if choice.min_p > 0.0 {
-        let first = weight(tokens[0]);
-        tokens.retain(|&token| weight(token) >= f64::from(choice.min_p) * first);
-    }
-    let target = u * tokens.iter().map(|&token| weight(token)).sum::<f64>();
-    let mut cumulative = 0.0;
-    for &token in &tokens {
-        cumulative += weight(token);
-        if cumulative > target {
-            return token;
-        }
-    }
-    tokens[tokens.len() - 1]
-}
-
-fn sorted_sum(
-    tokens: &mut [u32],
-    larger: impl Fn(&u32, &u32) -> std::cmp::Ordering,
-    weight: &dyn Fn(u32) -> f64,
-) -> f64 {
-    tokens.sort_unstable_by(larger);
-    tokens.iter().map(|&token| weight(token)).sum()
 }
 
 fn most_likely_tokens(logits: &[f32], count: usize) -> Vec<u32> {

@@ -10,7 +10,7 @@ use crate::model::buffers::Buffers;
 use crate::model::forward::Pass;
 use crate::model::linear::stride_of;
 use crate::ops::head::{Queries, head_forward};
-use crate::pool::Pool;
+use crate::pool::{Parts, Pool};
 
 /// Rows for which the head runs at a time: bounds the logits kept.
 const HEAD_ROWS: usize = 64;
@@ -47,16 +47,23 @@ impl<E: GemmElement> Scheduler<E> {
             let queries = Queries { offsets: &offsets, targets: &[] };
             let head = weights.matrix(weights.layout.head());
             let outputs = head_forward(pool, hidden_rows, head, &inverse, &queries, Some(&mut logits));
-            for (index, (_, waiter)) in group.iter().enumerate() {
-                let row = &logits[index * vocabulary..(index + 1) * vocabulary];
-                let log_sum = outputs.log_sums[index];
-                if let Err(problem) = check_logits(row, log_sum, self.choice(*waiter)) {
-                    failed.push((self.id(*waiter), problem));
-                    continue;
-                }
-                match *waiter {
-                    Waiter::Sample(at) => drawn.push((at, self.pick(at, row, log_sum))),
-                    Waiter::Prompt(at, _) => self.active[at].ready = Some((row.to_vec(), log_sum)),
+            let row = |index: usize| &logits[index * vocabulary..(index + 1) * vocabulary];
+            let asks: Vec<RowAsk<'_>> = group.iter().map(|(_, waiter)| self.ask_of(*waiter)).collect();
+            let mut answers: Vec<Option<RowAnswer>> = vec![None; group.len()];
+            let parts = Parts::new(&mut answers);
+            pool.run(group.len(), &|index| {
+                let answer = answer(row(index), outputs.log_sums[index], &asks[index]);
+                // SAFETY: each task has its own answer.
+                unsafe { parts.get(index, 1)[0] = Some(answer) };
+            });
+            for (index, ((_, waiter), answer)) in group.iter().zip(answers).enumerate() {
+                match (*waiter, answer) {
+                    (_, None) => unreachable!("every row was answered"),
+                    (waiter, Some(Err(problem))) => failed.push((self.id(waiter), problem)),
+                    (Waiter::Sample(at), Some(Ok(picked))) => drawn.extend(picked.map(|picked| (at, picked))),
+                    (Waiter::Prompt(at, _), Some(Ok(_))) => {
+                        self.active[at].ready = Some((row(index).to_vec(), outputs.log_sums[index]));
+                    }
                 }
             }
             free.floats.give(logits);
@@ -92,8 +99,28 @@ impl<E: GemmElement> Scheduler<E> {
         }
     }
 
-    fn pick(&self, at: usize, logits: &[f32], log_sum: f64) -> Picked {
-        let (run, request) = (&self.running[at], self.request_of(at));
-        choose(logits, log_sum, &request.choice, request.first_sample + run.sample as u64, run.drawn as u64)
+    fn ask_of(&self, waiter: Waiter) -> RowAsk<'_> {
+        match waiter {
+            Waiter::Sample(at) => {
+                let (run, request) = (&self.running[at], self.request_of(at));
+                let number = request.first_sample + run.sample as u64;
+                RowAsk { choice: &request.choice, place: Some((number, run.drawn as u64)) }
+            }
+            Waiter::Prompt(..) => RowAsk { choice: self.choice(waiter), place: None },
+        }
     }
+}
+
+/// What is to be done with a row of logits: a token drawn for a sample's number and position, or nothing yet.
+struct RowAsk<'a> {
+    choice: &'a Choice,
+    place: Option<(u64, u64)>,
+}
+
+/// The drawn token, or why nothing can be drawn from the row.
+type RowAnswer = Result<Option<Picked>, String>;
+
+fn answer(logits: &[f32], log_sum: f64, ask: &RowAsk<'_>) -> RowAnswer {
+    check_logits(logits, log_sum, ask.choice)?;
+    Ok(ask.place.map(|(number, position)| choose(logits, log_sum, ask.choice, number, position)))
 }

@@ -47,26 +47,6 @@ fn a_request_on_broken_weights_fails_alone_and_says_why() {
     assert_eq!(tokens(&after.iter().collect::<Vec<_>>()), 10);
 }
 
-#[test]
-fn a_failure_inside_the_engine_reaches_every_request_with_its_message_and_later_ones_run() {
-    let model = tiny(Precision::Bf16);
-    let runtime = Runtime::start();
-    let other = sample(&*model, &runtime, ask(1, &prompt(1, 10), 1, 200));
-    let (sender, receiver) = channel();
-    let hear = move |event| {
-        assert!(!matches!(event, Event::Token(..)), "out of ink");
-        drop(sender.send(event));
-    };
-    model.sample(&runtime, ask(2, &prompt(2, 10), 3, 200), Box::new(hear)).unwrap();
-    for events in [other, receiver] {
-        let last = events.iter().last();
-        let Some(Event::Failed(problem)) = last else { panic!("{last:?}") };
-        assert!(problem.contains("out of ink"), "{problem}");
-    }
-    let later = sample(&*model, &runtime, ask(3, &prompt(1, 10), 1, 20));
-    assert_eq!(tokens(&later.iter().collect::<Vec<_>>()), 20);
-}
-
 /// A model whose samples are stepped by hand, with room for so many pages of keys and values.
 fn by_hand(pages: usize) -> Model<f32> {
     let config = tiny(Precision::F32).config().clone();
@@ -86,6 +66,28 @@ fn submit(model: &Model<f32>, ask: SampleAsk) -> Receiver<Event> {
     let mut group = model.sampling.lock().unwrap();
     group.submit(&model.weights, model.version, None, ask, hear).unwrap();
     receiver
+}
+
+#[test]
+fn a_failure_inside_the_engine_reaches_every_request_with_its_message_and_later_ones_run() {
+    let model = by_hand(100);
+    let other = submit(&model, ask(1, &prompt(1, 10), 1, 200));
+    let (sender, receiver) = channel();
+    let hear = move |event| {
+        assert!(!matches!(event, Event::Token(..)), "out of ink");
+        drop(sender.send(event));
+    };
+    let broken = ask(2, &prompt(2, 10), 3, 200);
+    model.sampling.lock().unwrap().submit(&model.weights, model.version, None, broken, Box::new(hear)).unwrap();
+    let runtime = Runtime::start();
+    runtime.run_sampler(std::sync::Arc::clone(&model.sampling) as _);
+    for events in [other, receiver] {
+        let last = events.iter().last();
+        let Some(Event::Failed(problem)) = last else { panic!("{last:?}") };
+        assert!(problem.contains("out of ink"), "{problem}");
+    }
+    let later = sample(&model, &runtime, ask(3, &prompt(1, 10), 1, 20));
+    assert_eq!(tokens(&later.iter().collect::<Vec<_>>()), 20);
 }
 
 #[test]
