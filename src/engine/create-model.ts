@@ -89,6 +89,7 @@ function createTrainable(addon: NativeModel, tokenizer: Tokenizer, precision: Pr
     },
     dispose,
     [Symbol.asyncDispose]: dispose,
+    resetOptimizer: () => alone(() => native.resetOptimizer()),
     zeroGradients: () => alone(() => native.discard(true)),
     snapshot: () => alone(async () => createModel(await native.snapshot(), tokenizer, precision)),
     saveState: inDirectory('saveState'),

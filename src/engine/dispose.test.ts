@@ -22,6 +22,7 @@ const trainableCalls: [string, (model: TrainableModel) => Promise<unknown>][] = 
   ['setParameter', (model) => model.setParameter('model.norm.weight', new Float32Array(64))],
   ['optimStep', (model) => model.optimStep({ learningRate: 0.1 })],
   ['zeroGradients', (model) => model.zeroGradients()],
+  ['resetOptimizer', (model) => model.resetOptimizer()],
   ['snapshot', (model) => model.snapshot()],
   ['saveState', (model) => model.saveState('never-written')],
   ['loadState', (model) => model.loadState('never-read')],

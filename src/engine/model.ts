@@ -178,8 +178,13 @@ export interface TrainableModel extends Model {
   /** The gradient so far of a trained parameter, by its checkpoint name. */
   gradient(name: string): Promise<Float32Array>
   setParameter(name: string, values: Float32Array): Promise<void>
-  /** Clips, applies and clears. A gradient with a NaN or an infinity is an error and changes no weight. */
+  /**
+   * Clips, applies and clears. A gradient with a NaN or an infinity is an error and changes no weight; so is a step of another
+   * optimiser than the ones before, whose moments mean something else: call `resetOptimizer` between the two.
+   */
   optimStep(step: AdamWStep | MuonStep): Promise<StepReport>
+  /** Forgets the optimiser's moments and its count of steps, as at the beginning of another stage. */
+  resetOptimizer(): Promise<void>
   zeroGradients(): Promise<void>
   /** The model as it is now, frozen. */
   snapshot(): Promise<Model>

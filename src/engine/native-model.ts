@@ -87,6 +87,7 @@ export interface NativeModel {
   forwardKeep(inputs: NativeInputs, recompute: boolean): Promise<NativeOutputs>
   backward(gradients: NativeOutputs, lengths: Uint32Array): Promise<void>
   discard(gradients: boolean): Promise<void>
+  resetOptimizer(): Promise<void>
   gradient(name: string): Promise<Float32Array>
   parameter(name: string): Promise<Float32Array>
   setParameter(name: string, values: Float32Array): Promise<void>

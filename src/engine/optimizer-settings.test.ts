@@ -48,6 +48,7 @@ describe('optimStep', () => {
       await model.forwardBackward([{ sequences: row }], probeLoss)
       expect((await model.optimStep(step)).gradientNorm).toBeGreaterThan(0)
       expect(await model.forward(row)).toEqual(before)
+      await model.resetOptimizer()
     }
   })
 

@@ -182,6 +182,50 @@ describe('training', () => {
     expect(await base.forward(sequences)).toEqual(before)
   })
 
+  it("moments of one optimiser are never taken for the other one's, also after a saved state", async () => {
+    const base = await tinyModel('llama-gqa-tied', 'bf16')
+    const adamw = { learningRate: 0.01 }
+    const muon = { kind: 'muon' as const, learningRate: 0.02, adamw }
+    const gather = (model: TrainableModel, seed: number) =>
+      model.forwardBackward(examplesOf(seed, 2), probeLoss)
+    const model = await base.trainable({ full: true })
+    await gather(model, 1)
+    await model.optimStep(muon)
+    const folder = join(directory, 'muon')
+    await model.saveState(folder)
+    const resumed = await base.trainable({ full: true })
+    await resumed.loadState(folder)
+    const weights = await model.parameter('model.norm.weight')
+    for (const trained of [model, resumed]) {
+      await gather(trained, 2)
+      await expect(trained.optimStep(adamw)).rejects.toThrow(
+        "optimStep: this is a step of adamw, but the moments are of muon's steps and mean something else; call resetOptimizer() first",
+      )
+      expect(await trained.parameter('model.norm.weight')).toEqual(weights)
+      await trained.resetOptimizer()
+      await trained.optimStep(adamw)
+    }
+    expect(await resumed.parameter('model.norm.weight')).toEqual(await model.parameter('model.norm.weight'))
+  })
+
+  it('a reset optimiser steps as a new one does', async () => {
+    const base = await tinyModel('llama-gqa-tied', 'f32')
+    const model = await base.trainable({ full: true })
+    const before = await model.parameter('model.norm.weight')
+    const step = async () => {
+      await model.forwardBackward(examplesOf(3, 2), probeLoss)
+      await model.optimStep({ learningRate: 0.01 })
+    }
+    await step()
+    const first = await model.parameter('model.norm.weight')
+    await model.resetOptimizer()
+    for (const name of await model.parameterNames())
+      await model.setParameter(name, await base.parameter(name))
+    expect(await model.parameter('model.norm.weight')).toEqual(before)
+    await step()
+    expect(await model.parameter('model.norm.weight')).toEqual(first)
+  })
+
   it.each([{ full: true } as const, { lora: { rank: 2 } }])(
     'a saved state goes on to the same bits, with %o',
     async (method) => {

@@ -82,6 +82,8 @@ export async function* runStage(stage: Stage): AsyncGenerator<StageReport, void,
   checkStage(stage)
   const progress: Progress = { withoutBetter: 0, stopped: false }
   const state = withProgress(stage.state, progress)
+  // What another stage's optimiser gathered says nothing about this one's loss.
+  for (const model of Object.values(state.models)) await model.resetOptimizer()
   const first = (await run?.resume(name, state)) ?? 0
   let done = first
   let saved = first

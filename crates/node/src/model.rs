@@ -240,6 +240,11 @@ impl NativeModel {
         })
     }
 
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn reset_optimizer<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        self.run(env, |model| model.reset_optimizer())
+    }
+
     #[napi(ts_return_type = "Promise<Float32Array>")]
     pub fn gradient<'env>(&self, env: &'env Env, name: String) -> Result<Object<'env>> {
         self.run(env, move |model| Ok(Float32Array::new(model.gradient(&name)?)))

@@ -43,6 +43,8 @@ pub struct Parameters {
     /// First and second moments; empty until the first step.
     pub first: Vec<Vec<f32>>,
     pub second: Vec<Vec<f32>>,
+    /// Whose steps the moments come from; unset until the first.
+    pub moments_of: Option<OptimizerKind>,
     /// Steps taken.
     pub steps: u64,
 }
@@ -56,6 +58,35 @@ pub enum Optimizer {
     AdamW(AdamW),
     /// Muon on hidden matrices, AdamW on the rest.
     Muon(Muon, AdamW),
+}
+
+/// Which optimiser, whatever its settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OptimizerKind {
+    AdamW,
+    Muon,
+}
+
+impl OptimizerKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AdamW => "adamw",
+            Self::Muon => "muon",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::AdamW, Self::Muon].into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+impl Optimizer {
+    pub fn kind(&self) -> OptimizerKind {
+        match self {
+            Self::AdamW(_) => OptimizerKind::AdamW,
+            Self::Muon(..) => OptimizerKind::Muon,
+        }
+    }
 }
 
 impl Parameters {
@@ -103,6 +134,14 @@ impl Parameters {
                 "optimStep: there is no gradient since the last step or zeroGradients(); call forwardBackward first",
             ));
         }
+        let kind = optimizer.kind();
+        if let Some(before) = self.moments_of.filter(|&before| before != kind) {
+            return Err(Error::new(format!(
+                "optimStep: this is a step of {}, but the moments are of {}'s steps and mean something else; call resetOptimizer() first",
+                kind.name(),
+                before.name()
+            )));
+        }
         let norm = match self.gradient_norm(pool) {
             Ok(norm) => norm,
             Err(error) => {
@@ -115,6 +154,7 @@ impl Parameters {
             let moments = || self.values.iter().map(|values| zeros(values.len())).collect();
             (self.first, self.second) = (moments(), moments());
         }
+        self.moments_of = Some(kind);
         self.steps += 1;
         let (muon, adamw) = match optimizer {
             Optimizer::AdamW(adamw) => (None, adamw),
@@ -157,9 +197,15 @@ impl Parameters {
     /// Other values, from which an optimiser starts afresh.
     pub fn restart(&mut self, values: Vec<Vec<f32>>) {
         self.values = values;
-        (self.first, self.second) = (Vec::new(), Vec::new());
-        self.steps = 0;
+        self.reset_optimizer();
         self.clear_gradients();
+    }
+
+    /// Forgets moments and steps; gradients stay.
+    pub fn reset_optimizer(&mut self) {
+        (self.first, self.second) = (Vec::new(), Vec::new());
+        self.moments_of = None;
+        self.steps = 0;
     }
 
     pub fn clear_gradients(&mut self) {

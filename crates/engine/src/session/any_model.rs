@@ -68,6 +68,8 @@ pub trait AnyModel: Send {
     fn gradient(&self, name: &str) -> Result<Vec<f32>>;
     fn parameter(&self, name: &str) -> Result<Vec<f32>>;
     fn set_parameter(&mut self, name: &str, values: &[f32]) -> Result<()>;
+    /// Forgets the optimiser's moments and steps.
+    fn reset_optimizer(&mut self) -> Result<()>;
     fn step(&mut self, optimizer: Optimizer, max_norm: f64) -> Result<f64>;
     fn trainable(&self, lora: Option<LoraConfig>, value_head: bool, seed: u64) -> Result<Box<dyn AnyModel>>;
     fn snapshot(&self) -> Box<dyn AnyModel>;

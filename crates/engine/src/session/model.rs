@@ -216,6 +216,14 @@ impl<E: GemmElement> AnyModel for Model<E> {
         }
     }
 
+    fn reset_optimizer(&mut self) -> Result<()> {
+        self.trained("resetOptimizer")?;
+        if let Some(parameters) = &mut self.trained {
+            parameters.reset_optimizer();
+        }
+        Ok(())
+    }
+
     fn gradient(&self, name: &str) -> Result<Vec<f32>> {
         let parameters = self.trained("gradient")?;
         let part = self.part(parameters, name)?;

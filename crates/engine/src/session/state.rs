@@ -10,7 +10,7 @@ use crate::gemm::GemmElement;
 use crate::memory::zeros;
 use crate::model::adapter::LoraConfig;
 use crate::model::layout::VALUE_HEAD;
-use crate::optim::Parameters;
+use crate::optim::{OptimizerKind, Parameters};
 use crate::weights::{
     self, AdapterTensor, Dtype, SafetensorsData, SafetensorsEntry, SafetensorsFile, read_adapter, save_checkpoint,
     write_adapter, write_safetensors,
@@ -18,6 +18,7 @@ use crate::weights::{
 
 const FILE: &str = "state.safetensors";
 const STEPS: &str = "steps";
+const OPTIMIZER: &str = "optimizer";
 
 fn trained<E>(model: &Model<E>) -> Result<&Parameters> {
     model
@@ -33,7 +34,7 @@ fn method<E: GemmElement>(model: &Model<E>) -> Vec<(&'static str, String)> {
     let mut targets = adapter.map_or(Vec::new(), |config| config.targets.clone());
     targets.sort();
     vec![
-        ("format", "whetstone-state-2".to_string()),
+        ("format", "whetstone-state-3".to_string()),
         ("method", if adapter.is_some() { "lora" } else { "full" }.to_string()),
         ("rank", of_adapter(&|config| config.rank.to_string())),
         ("alpha", of_adapter(&|config| config.alpha.to_string())),
@@ -64,7 +65,10 @@ pub fn save<E: GemmElement>(model: &Model<E>, directory: &Path) -> Result<()> {
         .collect();
     tensors.push(SafetensorsEntry { name: STEPS, shape: &[1], data: SafetensorsData::I64(&steps) });
     let method = method(model);
-    let metadata: Vec<(&str, &str)> = method.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let mut metadata: Vec<(&str, &str)> = method.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    if let Some(kind) = parameters.moments_of {
+        metadata.push((OPTIMIZER, kind.name()));
+    }
     write_safetensors(&directory.join(FILE), &tensors, &metadata)
 }
 
@@ -90,6 +94,12 @@ pub fn load<E: GemmElement>(model: &mut Model<E>, directory: &Path) -> Result<()
     let Some(steps) = steps.first().and_then(|&steps| u64::try_from(steps).ok()) else {
         return fail(format!("its {STEPS} are {steps:?}, which is no count"));
     };
+    let optimizer = file.metadata().iter().find(|(key, _)| key == OPTIMIZER).map(|(_, value)| value.as_str());
+    let moments_of = optimizer.and_then(OptimizerKind::named);
+    if moments_of.is_some() != (steps > 0) {
+        let optimizer = optimizer.unwrap_or("absent");
+        return fail(format!("its {OPTIMIZER} is {optimizer} after {steps} steps"));
+    }
     let kinds = if steps > 0 { &["value", "first", "second"][..] } else { &["value"][..] };
     let known: HashSet<String> = kinds
         .iter()
@@ -116,6 +126,7 @@ pub fn load<E: GemmElement>(model: &mut Model<E>, directory: &Path) -> Result<()
         parameters.restart(read.next().unwrap_or_default());
         parameters.first = read.next().unwrap_or_default();
         parameters.second = read.next().unwrap_or_default();
+        parameters.moments_of = moments_of;
         parameters.steps = steps;
     }
     model.publish();
