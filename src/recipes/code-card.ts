@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { Task } from '../data/index.ts'
 import type { Model } from '../engine/index.ts'
 import type { Prompting } from '../evals/index.ts'
@@ -46,22 +47,26 @@ export function createCodeCard({ run, model, sandbox, benchmarks, log }: CodeCar
 
   return {
     keep,
-    /** Measures the model as it is now, on all benchmarks or on those named. Kept in the run: a resume does not measure again. */
+    /**
+     * Measures the model as it is now, on all benchmarks or on those named, and keeps its weights in the run's `models/<stage>`. A
+     * resumed run takes the figures that are there.
+     */
     async measure(stage: string, { names, prompting }: MeasureSettings = {}): Promise<void> {
       const values: Record<string, number> = {}
       const answers: CodeMeasure['answers'] = []
       for (const benchmark of benchmarks.filter(({ name }) => names?.includes(name) ?? true)) {
         const { name, samples, ...asked } = benchmark
-        const measured = await run.once(slug(`${stage} ${name}`), () =>
-          measureCode(model, {
+        const measured = await run.once(slug(`${stage} ${name}`), async () => {
+          await model.saveWeights(join(run.directory, 'models', slug(stage)))
+          return measureCode(model, {
             sandbox,
             ...asked,
             n: samples,
             ks: ksOf(benchmark),
             seed: run.seed,
             ...(prompting && { prompting }),
-          }),
-        )
+          })
+        })
         for (const [key, value] of Object.entries(measured.values)) values[name + key] = value
         answers.push(...measured.answers)
       }

@@ -32,7 +32,7 @@ export default defineRun({
     humanEvalSamples: count(10),
   },
   async train({ run, options, log }) {
-    const family = { languages: ['python' as const], levels: [1], examples: false }
+    const family = { languages: ['python' as const], levels: [1, 2], examples: false }
     const shown = generateTasks({ ...family, seed: run.seed * 2, count: 500, split: 'train' })
     const practised = generateTasks({ ...family, seed: run.seed * 2 + 1, count: 300, split: 'train' })
     const heldOut = generateTasks({ ...family, seed: run.seed, count: options.heldOut, split: 'held-out' })

@@ -4,6 +4,7 @@
  * two tries in an agent's loop, the second after reading what failed. After each stage the same held-out tasks are measured;
  * their combinations of operations occur in no training task.
  */
+import { join } from 'node:path'
 import { z } from 'zod'
 import { createPolicy } from '../../rollouts/index.ts'
 import { defineRun } from '../../runs/index.ts'
@@ -129,9 +130,10 @@ export default defineRun({
           steps: options.repairSteps,
         }),
       )
-      const repaired = await run.once('repair', () =>
-        measureRepair({ policy, sandbox, tasks: tasks.heldOut, samples, maxTokens, seed: run.seed }),
-      )
+      const repaired = await run.once('repair', async () => {
+        await model.saveWeights(join(run.directory, 'models', 'repair'))
+        return measureRepair({ policy, sandbox, tasks: tasks.heldOut, samples, maxTokens, seed: run.seed })
+      })
       card.keep('repair', repaired.values, repaired.answers)
       return card.finish([
         'A sample of the repair stage is up to two tries: the second is made after reading which visible test failed.',
