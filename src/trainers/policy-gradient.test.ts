@@ -140,6 +140,15 @@ describe('policyGradient', () => {
     expect(report!.metrics.samplerTrainerDifference).toBe(0)
   })
 
+  it('makes several updates only where the loss sees how far the policy has moved', async () => {
+    const twice = { epochs: 2, steps: 1, optimizer: { learningRate: 0.05 } }
+    await expect(reportsOf(policyGradient(await options('reinforce', twice)))).rejects.toThrow(
+      'a step is one update',
+    )
+    const [report] = await reportsOf(policyGradient(await options('rloo', twice)))
+    expect(report!.metrics.ratioMax).toBeGreaterThan(1)
+  })
+
   it('trains an adapter as well', async () => {
     // A head as small as the usual one, frozen, could not tell letters apart.
     const { config } = (await byteModel()).info

@@ -60,13 +60,20 @@ export async function* policyGradient<T>(
   const id = options.algorithm
   const method = policyMethod(id)
   checkOptions<PolicyGradientOptions<T>>(id, policyGradientSchemas, options)
-  const { policy, optimizer, steps, resample = method.dynamicSampling } = options
+  const { policy, optimizer, steps } = options
+  const resample = options.resample ?? (options.rewards ? undefined : method.dynamicSampling)
   const { name = id } = options
   const seed = seedOfStage(options)
   const model = policy.model
   const kl = await referenceKl(id, options.kl, method.kl, () => options.reference ?? model.snapshot())
   const replay = createReplay(options.replay, [seed, name, 'replay'])
+  const severalUpdates = (options.epochs ?? 1) * (options.minibatches ?? 1) > 1
+  if (severalUpdates && method.severalUpdates === false)
+    throw new RangeError(
+      `${id}: its loss does not see how far the policy has moved, so a step is one update; leave epochs and minibatches at 1`,
+    )
   const lossOptions = () => ({
+    ...(severalUpdates && method.severalUpdates),
     ...options.loss,
     ...(kl.place === 'loss' &&
       kl.coefficient > 0 && {

@@ -28,6 +28,8 @@ export interface MethodSettings {
   partWeights?: Readonly<Record<string, number>>
 }
 
+export type PolicyLossOptions = Record<string, number | string | boolean | null>
+
 export interface PolicyMethod {
   /** In the registry of losses. */
   loss: PolicyLossId
@@ -35,6 +37,8 @@ export interface PolicyMethod {
   advantages(given: RewardedRows): readonly (number | Float64Array)[]
   /** Where the KL to the reference may go; the first unless asked otherwise. */
   kl: readonly KlPlace[]
+  /** What more than one update of a step asks of the loss; false: there can be only one. */
+  severalUpdates?: PolicyLossOptions | false
   /** Leave out groups without spread, after so many further rounds of sampling. */
   dynamicSampling?: number
 }
@@ -63,12 +67,14 @@ export const policyMethods = {
     loss: 'reinforce',
     kl: ['reward'],
     advantages: ({ rewards }) => [...reinforceAdvantages({}, rewards)],
+    severalUpdates: false,
   },
   'reinforce-plus-plus': { loss: 'reinforce-plus-plus', kl: ['reward', 'loss'], advantages: plusPlus },
   rloo: {
     loss: 'rloo',
     kl: ['reward'],
     advantages: ({ rows, rewards }) => [...leaveOneOut(rewards, groupsOf(rows))],
+    severalUpdates: { form: 'sequence-ratio' },
   },
   grpo: { loss: 'grpo', kl: ['loss', 'reward'], advantages: againstGroup('std') },
   'dr-grpo': { loss: 'dr-grpo', kl: ['loss', 'reward'], advantages: againstGroup('none') },
@@ -88,8 +94,6 @@ export function policyMethod(id: string): PolicyMethod {
     `"${id}" is no policy-gradient algorithm of this loop; those are: ${Object.keys(policyMethods).join(', ')}`,
   )
 }
-
-export type PolicyLossOptions = Record<string, number | string | boolean | null>
 
 /** The loss of a method. Its options are checked by name and value. */
 export function policyLossOf(

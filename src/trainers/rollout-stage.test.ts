@@ -63,6 +63,17 @@ describe('rewards of several parts in training', () => {
     expect(await last(5)).toBeLessThan(0.65)
   })
 
+  it('refuse to draw groups anew by what rollouts returned before they were scored', async () => {
+    const start = async (more: object) =>
+      reportsOf(policyGradient(await options({ rewards: composed(), steps: 1, ...more })))
+    await expect(start({ resample: 1 })).rejects.toThrow('score inside the rollout')
+    const [report] = await start({
+      algorithm: 'dapo',
+      rollout: async (c: never) => 0 * (await asciiRollout(c)),
+    })
+    expect(report!.metrics.resampled).toBe(0)
+  })
+
   it('go on from a checkpoint as they were', async () => {
     await expectRepeatable(async (run) => {
       const given = await options({ rewards: composed(), steps: 4 })

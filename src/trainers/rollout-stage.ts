@@ -49,6 +49,10 @@ export async function* rolloutStage<T>(
 ): AsyncGenerator<StageReport, void, void> {
   const { policy, tasks, rewards, record = 'full', evaluate, run } = options
   const { name = trainer.name, tasksPerStep = Math.min(4, tasks.length) } = options
+  if (rewards && options.resample)
+    throw new RangeError(
+      `${name}: resample looks at what rollouts return, which \`rewards\` replaces afterwards; score inside the rollout, or leave it out`,
+    )
   const seed = seedOfStage(options)
   const plan = batchPlan(
     tasks.map(() => 1),
