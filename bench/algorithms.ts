@@ -25,7 +25,7 @@ interface AlgorithmRow {
 
 /** Each algorithm in a process of its own, one after another. */
 export async function benchAlgorithms(quick: boolean, say: (line: string) => void) {
-  const [seconds, samples] = quick ? [2, 128] : [60, 4096]
+  const [seconds, samples] = quick ? [2, 128] : [30, 8192]
   const folder = await mkdtemp(join(tmpdir(), 'whetstone-algorithms-'))
   const script = (name: string, ...rest: (string | number)[]) => [
     process.execPath,

@@ -2,7 +2,7 @@
 import { passRate, startingModel } from './reverse-task.ts'
 import { print } from './workload.ts'
 
-const [folder, steps = '60'] = process.argv.slice(2)
+const [folder, steps = '200'] = process.argv.slice(2)
 if (folder === undefined) {
   console.error('usage: node bench/engine/start-algorithms.ts FOLDER [steps]')
   process.exit(2)

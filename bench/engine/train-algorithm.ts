@@ -2,8 +2,9 @@
  * One algorithm on the bench's task, from the model in a folder, until both so many seconds and so many samples are spent:
  * node bench/engine/train-algorithm.ts ppo|grpo|rloo|dpo|gspo-pairs|gdpo-contrast FOLDER SECONDS SAMPLES
  *
- * Seconds and samples count training alone, not the measurements. DPO samples once, before it trains: its pairs are a right and a wrong answer
- * of the starting model, its step is half as many pairs as the others' step has answers, and its samples are all drawn when it begins.
+ * Seconds and samples count training alone, not the measurements. DPO draws all its samples of the starting model, before it trains: each pair
+ * is a right and a wrong one of a word, and a step has as many answers as the others' steps. After "equal samples" it has taken as many steps
+ * as they.
  */
 import { loadModel } from '../../src/engine/index.ts'
 import { collectGroups, createPolicy } from '../../src/rollouts/index.ts'
@@ -19,7 +20,7 @@ if (!(seconds > 0 && samples > 0) || folder === undefined) {
   process.exit(2)
 }
 const [groupSize, tasksPerStep] = [8, 4]
-const optimizer = { learningRate: 0.0003, beta2: 0.99 }
+const optimizer = { learningRate: 0.0001, beta2: 0.99 }
 const baselineBytes = memory('VmRSS')
 const base = await loadModel(folder, { precision: 'f32' })
 const model = await base.trainable({ full: true })
@@ -41,22 +42,29 @@ let spent = { seconds: 0, samples: 0 }
 
 async function* offlineDpo(): AsyncGenerator<StageReport> {
   const began = performance.now()
-  const tasks = trainedTasks.slice(0, Math.ceil(samples / groupSize))
-  const { groups } = await collectGroups({
+  const drawn = Math.ceil(samples / trainedTasks.length)
+  const rollouts = {
     policy,
-    tasks,
+    tasks: trainedTasks,
     rollout: reverseRollout,
-    groupSize,
+    groupSize: drawn,
     seed: 1,
     step: 0,
-  })
-  spent = { seconds: (performance.now() - began) / 1000, samples: tasks.length * groupSize }
+  }
+  const { groups } = await collectGroups(rollouts)
+  spent = { seconds: (performance.now() - began) / 1000, samples: trainedTasks.length * drawn }
   const pairs = groups.flatMap(({ task, trajectories }) => {
-    const answer = (reward: number) => trajectories.find((one) => one.reward === reward)?.calls[0]?.text
-    const [right, wrong] = [answer(1), answer(0)]
-    if (right === undefined || wrong === undefined) return []
+    const answers = (reward: number) =>
+      trajectories.filter((one) => one.reward === reward).map((one) => one.calls[0]!.text)
+    const [right, wrong] = [answers(1), answers(0)]
     const say = (content: string) => [{ role: 'assistant' as const, content }]
-    return [{ prompt: [{ role: 'user' as const, content: task }], chosen: say(right), rejected: say(wrong) }]
+    const prompt = [{ role: 'user' as const, content: task }]
+    const count = Math.min(right.length, wrong.length)
+    return Array.from({ length: count }, (_, i) => ({
+      prompt,
+      chosen: say(right[i]!),
+      rejected: say(wrong[i]!),
+    }))
   })
   if (pairs.length === 0)
     throw new Error('dpo: no group of the starting model has a right and a wrong answer')
@@ -89,7 +97,6 @@ for await (const report of await trainer.start()) {
   stepSeconds.push(report.seconds.step!)
   spent.seconds += report.seconds.step!
   spent.samples += report.metrics.trajectories ?? 0
-  // All of DPO's samples are spent before it trains; an epoch over its pairs is what the others do with theirs.
   const enough =
     algorithm === 'dpo' ? stepSeconds.length * groupSize * tasksPerStep >= samples : spent.samples >= samples
   if (enough && after.samples === undefined) {
