@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::gemm::{GemmElement, Panels, pack_rows};
+use crate::memory::move_to_large_pages;
 use crate::model::layout::{Layout, Place, VALUE_HEAD};
 use crate::ops::rope::RopeTable;
 use crate::pool::Pool;
@@ -37,6 +38,12 @@ impl<E: GemmElement> Weights<E> {
                 values.extend(read(place)?);
             }
             tensors.push(Arc::new(pack(pool, &layout, index, values)));
+        }
+        // When all have their place, since small ones share large pages.
+        for tensor in &tensors {
+            if let Tensor::Matrix(panels) = &**tensor {
+                move_to_large_pages(&panels.data);
+            }
         }
         let rope = RopeTable::new(&layout.config.rope_inverse_frequencies(), layout.config.max_position);
         Ok(Self { layout, rope: Arc::new(rope), tensors })
