@@ -78,7 +78,7 @@ export async function* ppo<T>(options: PpoOptions<T>): AsyncGenerator<StageRepor
 
   yield* rolloutStage(options, {
     name,
-    models: { [`${name} critic`]: critic },
+    models: { [`${name}-critic`]: critic },
     async update({ step, rows }) {
       if (rows.length === 0) return idleUpdate(optimizerStep(optimizer, step, steps).learningRate)
       const began = performance.now()
