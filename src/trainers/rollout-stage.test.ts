@@ -63,6 +63,18 @@ describe('rewards of several parts in training', () => {
     expect(await last(5)).toBeLessThan(0.65)
   })
 
+  it('show a constraint the same answer when it learns as when it scores', async () => {
+    const rewards = composeRewards<string>([
+      rolloutReward(3),
+      constraint('shortfall', ({ reward, parts }) => (Object.keys(parts).length > 0 ? 9 : 1 - reward)),
+    ])
+    const rollout = async (context: Parameters<typeof asciiRollout>[0]) =>
+      0.25 * (await asciiRollout(context))
+    const [report] = await reportsOf(policyGradient(await options({ rollout, rewards, steps: 1 })))
+    const { metrics } = report!
+    expect(metrics['cost/shortfall']).toBeCloseTo(1 - metrics['reward/rollout']! / 3, 10)
+  })
+
   it('refuse to draw groups anew by what rollouts returned before they were scored', async () => {
     const start = async (more: object) =>
       reportsOf(policyGradient(await options({ rewards: composed(), steps: 1, ...more })))

@@ -5,7 +5,7 @@ import { rolloutMetrics } from './rollout-metrics.ts'
 import { type Learned, rolloutRecord } from './rollout-record.ts'
 import type { RolloutStageOptions } from './rollout-stage-options.ts'
 import { type Row, rowOf } from './rows.ts'
-import { scoreGroups, updateRewards } from './score-groups.ts'
+import { scoreGroups } from './score-groups.ts'
 import { runStage, type StageReport } from './stage.ts'
 import { seedOfStage } from './training-options.ts'
 import { createWarnings } from './warnings.ts'
@@ -96,8 +96,7 @@ export async function* rolloutStage<T>(
       const chosen = plan.at(step).map((index) => tasks[index]!)
       const { groups, metrics, failures } = await collect(options, chosen, seed, step)
       const drawn = performance.now()
-      await scoreGroups(rewards, groups)
-      const rewarded = updateRewards(rewards, groups)
+      const rewarded = await scoreGroups(rewards, groups)
       const scored = performance.now()
       const rows = groups.flatMap(({ trajectories }, group) =>
         trajectories.flatMap((one) => rowOf(one, group) ?? []),

@@ -1,27 +1,24 @@
 import type { RewardComposition, ScoredAnswer } from '../rewards/index.ts'
 import type { Trajectory, TrajectoryGroup } from '../rollouts/index.ts'
 
-/** Replaces what rollouts returned by a composed reward; its parts come beside the rollouts' own. Failed rollouts keep their 0. */
+/**
+ * Replaces what rollouts returned by a composed reward, whose parts come beside the rollouts' own, and then lets the parts learn from the
+ * same answers. Failed rollouts keep their 0. Gives the metrics of what learnt.
+ */
 export async function scoreGroups<T>(
   rewards: RewardComposition<T> | undefined,
   groups: readonly TrajectoryGroup<T>[],
-): Promise<void> {
-  if (!rewards) return
+): Promise<Record<string, number>> {
+  if (!rewards) return {}
   const scored = answersOf(groups)
-  const composed = await rewards.score(scored.map(({ answer }) => answer))
+  const answers = scored.map(({ answer }) => answer)
+  const composed = await rewards.score(answers)
   for (const [index, { trajectory }] of scored.entries()) {
     const { reward, parts } = composed[index]!
     trajectory.reward = reward
     trajectory.parts = { ...trajectory.parts, ...parts }
   }
-}
-
-/** Lets a composed reward's parts learn from a step's answers. Gives their metrics. */
-export function updateRewards<T>(
-  rewards: RewardComposition<T> | undefined,
-  groups: readonly TrajectoryGroup<T>[],
-): Record<string, number> {
-  return rewards?.update(answersOf(groups).map(({ answer }) => answer)) ?? {}
+  return rewards.update(answers)
 }
 
 function answersOf<T>(
