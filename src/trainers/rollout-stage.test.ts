@@ -115,6 +115,28 @@ describe('a stage of rollouts', () => {
     expect(silent.flatMap(({ warnings }) => warnings)).toEqual([])
   })
 
+  it('takes a held-out loss that falls while the reward rises for what it is', async () => {
+    let loss = 1
+    const evaluate = {
+      every: 2,
+      measure: async () => {
+        loss -= 0.1
+        return { loss }
+      },
+      best: { metric: 'loss', goal: 'minimum' as const },
+    }
+    const given = await options({ evaluate, steps: 12, warnings: { window: 1 } })
+    const reports = await reportsOf(policyGradient(given))
+    expect(reports.at(-1)!.metrics.reward).toBeGreaterThan(reports[0]!.metrics.reward!)
+    expect(reports.flatMap(({ warnings }) => warnings).join()).not.toContain('look for a hack')
+  })
+
+  it('refuses two tasks of one id before the first step, also where no step takes both', async () => {
+    const tasks = [...asciiTasks, asciiTasks[0]!]
+    const given = await options({ tasks, tasksPerStep: 1 })
+    await expect(reportsOf(policyGradient(given))).rejects.toThrow('grpo: two tasks have the id "p"')
+  })
+
   it('takes other tasks in each step, all of them in an epoch, in an order that the seed decides', async () => {
     const tasksOf = async (seed: number) => {
       const reports = await reportsOf(policyGradient(await options({ tasksPerStep: 2, steps: 4, seed })))

@@ -53,6 +53,7 @@ export async function* rolloutStage<T>(
     throw new RangeError(
       `${name}: resample looks at what rollouts return, which \`rewards\` replaces afterwards; score inside the rollout, or leave it out`,
     )
+  refuseEqualIds(name, tasks)
   const seed = seedOfStage(options)
   const plan = batchPlan(
     tasks.map(() => 1),
@@ -60,7 +61,7 @@ export async function* rolloutStage<T>(
     [seed, name, 'tasks'],
   )
   const warnings = createWarnings({
-    ...(evaluate?.best && { heldOut: evaluate.best.metric }),
+    ...(evaluate?.best?.goal === 'maximum' && { heldOut: evaluate.best.metric }),
     ...(options.warnings || {}),
   })
   /** Those of the step in hand: a report's array is filled until it is recorded, so that an evaluation's warning joins its step's. */
@@ -128,6 +129,16 @@ export async function* rolloutStage<T>(
     }),
     ...(run && { run }),
   })
+}
+
+/** Found here, before hours of training meet the two in one step. */
+function refuseEqualIds(name: string, tasks: readonly { id: string }[]): void {
+  const seen = new Set<string>()
+  for (const { id } of tasks) {
+    if (seen.has(id))
+      throw new RangeError(`${name}: two tasks have the id ${JSON.stringify(id)}; ids must differ`)
+    seen.add(id)
+  }
 }
 
 async function collect<T>(

@@ -2,7 +2,7 @@ import { z } from 'zod'
 
 /** When to warn. A warning is given when its condition begins, and again only after it had ended. */
 export interface WarningOptions {
-  /** The evaluation's metric that should rise with the reward. Default: `evaluate.best.metric`, else the first whose name begins with `pass`. */
+  /** The evaluation's metric that should rise with the reward. Default: `evaluate.best.metric` where it is to grow, else the first whose name begins with `pass`. */
   heldOut?: string
   /** Steps over which beginning and present are averaged. Default 5. */
   window?: number
