@@ -6,9 +6,14 @@ export function conversationOf(task: Task): MessagesExample {
   return {
     messages: [
       { role: 'user', content: chatMessage(task) },
-      { role: 'assistant', content: `\`\`\`${task.language}\n${referenceOf(task)}\`\`\`` },
+      { role: 'assistant', content: solutionMessage(task) },
     ],
   }
+}
+
+/** The reference solution as a message: one fenced block. */
+export function solutionMessage(task: Task): string {
+  return `\`\`\`${task.language}\n${referenceOf(task)}\`\`\``
 }
 
 /** @throws Error for a task without a reference solution */

@@ -1,38 +1,36 @@
-import { isStepCount, ToolLoopAgent, tool } from 'ai'
+import { isStepCount, ToolLoopAgent, tool, wrapLanguageModel } from 'ai'
 import { z } from 'zod'
-import { type Judgement, judgeProgram, type Task, type TestingSandbox } from '../data/index.ts'
+import { type Judgement, judgeAnswer, type Task, type TestingSandbox } from '../data/index.ts'
 import { chatMessage } from '../evals/generate-attempts.ts'
 import type { Rollout } from '../rollouts/index.ts'
-import { rewardOf } from './answer-rollout.ts'
 
-/** What the model is told of a program: the visible tests' verdict, short enough for a small context. */
+/** What the tool tells of a program: the visible tests' verdict, short enough for a small context. */
 export function testReport({ passed, message, reason }: Judgement): string {
   return passed ? 'passed' : `${reason}: ${message}`.slice(0, 120)
 }
 
 /** The verdict of the tests that the model may see. */
-export function judgeVisibly(sandbox: TestingSandbox, task: Task, code: string): Promise<Judgement> {
-  return judgeProgram(sandbox, { ...task, hiddenTests: task.visibleTests }, code)
+export function judgeVisibly(sandbox: TestingSandbox, task: Task, answer: string): Promise<Judgement> {
+  return judgeAnswer(sandbox, { ...task, hiddenTests: task.visibleTests }, answer)
 }
 
 /**
- * Two tries at a coding task in an agent's loop: the model hands its code to `run_tests`, reads which visible test failed, and hands
- * in a mended one. The last code handed in is judged by the hidden tests. Parts: as `answerRollout`, and `first`, whether
- * the first try was right.
+ * Two tries at a coding task in an agent's loop: the model answers and calls `run_tests`, which runs the visible tests on the code of that
+ * answer; where one fails, the model reads which and answers again. The last answer is judged by the hidden tests: worth 1 where
+ * all pass, else 0. Parts: as `answerRollout`, and `first`, whether the first answer was right.
  */
 export function repairRollout(sandbox: TestingSandbox, options: { maxTokens: number }): Rollout<Task> {
   return async ({ model, task, signal }) => {
-    const tries: string[] = []
+    const answers: string[] = []
     let done = false
     const agent = new ToolLoopAgent({
-      model,
+      model: hearing(model, (text) => answers.push(text)),
       tools: {
         run_tests: tool({
-          description: 'Runs the visible tests on the code.',
-          inputSchema: z.object({ code: z.string() }),
-          async execute({ code }) {
-            tries.push(code)
-            const verdict = await judgeVisibly(sandbox, task, code)
+          description: 'Runs the visible tests on the code of this answer.',
+          inputSchema: z.object({}),
+          async execute() {
+            const verdict = await judgeVisibly(sandbox, task, answers.at(-1) ?? '')
             done = verdict.passed
             return testReport(verdict)
           },
@@ -44,10 +42,27 @@ export function repairRollout(sandbox: TestingSandbox, options: { maxTokens: num
     })
     await agent.generate({ prompt: chatMessage(task), abortSignal: signal })
     const [first, last] = await Promise.all([
-      judgeProgram(sandbox, task, tries[0] ?? null),
-      judgeProgram(sandbox, task, tries.at(-1) ?? null),
+      judgeAnswer(sandbox, task, answers[0] ?? ''),
+      judgeAnswer(sandbox, task, answers.at(-1) ?? ''),
     ])
-    const { reward, parts } = rewardOf(last.passed, last.share)
-    return { reward, parts: { ...parts, first: Number(first.passed) } }
+    const passed = Number(last.passed)
+    return { reward: passed, parts: { passed, tests: last.share, first: Number(first.passed) } }
   }
+}
+
+type PolicyModel = Parameters<Rollout<Task>>[0]['model']
+
+/** The model, telling the text of each answer before its tool calls are carried out. */
+function hearing(model: PolicyModel, hear: (text: string) => void): PolicyModel {
+  return wrapLanguageModel({
+    model,
+    middleware: {
+      specificationVersion: 'v4',
+      async wrapGenerate({ doGenerate }) {
+        const answer = await doGenerate()
+        hear(answer.content.map((part) => (part.type === 'text' ? part.text : '')).join(''))
+        return answer
+      },
+    },
+  })
 }

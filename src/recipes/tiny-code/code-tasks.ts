@@ -41,8 +41,3 @@ export function codeTasks(seed: number, counts: TaskCounts): CodeTasks {
 export function documentOf(task: Task): string {
   return completionPrompt(task) + referenceOf(task)
 }
-
-/** The program as a tool call holds it, so that the tokenizer knows that form too. */
-export function toolCallOf(task: Task): string {
-  return JSON.stringify({ name: 'run_tests', arguments: { code: referenceOf(task) } })
-}

@@ -17,7 +17,7 @@ import { repairDemonstrations } from '../repair-demonstrations.ts'
 import { repairRollout } from '../repair-rollout.ts'
 import { runToEnd } from '../run-to-end.ts'
 import { sha256Of } from '../sha256-of.ts'
-import { codeTasks, documentOf, toolCallOf } from './code-tasks.ts'
+import { codeTasks, documentOf } from './code-tasks.ts'
 import { measureRepair } from './measure-repair.ts'
 import { tinyModel, tinyTokenizer } from './tiny-model.ts'
 
@@ -27,8 +27,8 @@ export default defineRun({
   name: 'tiny-code',
   seed: 1,
   options: {
-    pretrainSteps: steps(800),
-    sftSteps: steps(100),
+    pretrainSteps: steps(600),
+    sftSteps: steps(300),
     preferenceSteps: steps(16),
     grpoSteps: steps(24),
     demonstrationSteps: steps(80),
@@ -43,7 +43,7 @@ export default defineRun({
     const documents = tasks.read.map(documentOf)
     const conversations = tasks.instructed.map(conversationOf)
     const words = conversations.flatMap(({ messages }) => messages.map(({ content }) => content))
-    const tokenizer = await tinyTokenizer([...documents, ...words, ...tasks.instructed.map(toolCallOf)])
+    const tokenizer = await tinyTokenizer([...documents, ...words])
     const model = await tinyModel(tokenizer, run.seed)
     const policy = createPolicy(model, { maxTokens })
     const sandbox = await createSandbox()
@@ -62,7 +62,7 @@ export default defineRun({
       tasks: tasks.practised.map((task) => ({ id: task.id, task })),
       rollout: answerRollout(sandbox, { maxTokens }),
       tasksPerStep: 32,
-      optimizer: { learningRate: 5e-4, warmupSteps: 2 },
+      optimizer: { learningRate: 2e-4, warmupSteps: 2 },
     }
     try {
       await runToEnd(
@@ -88,7 +88,6 @@ export default defineRun({
           ...onTests,
           algorithm: 'gdpo-contrast',
           steps: options.preferenceSteps,
-          optimizer: { learningRate: 2e-4, warmupSteps: 2 },
         }),
       )
       await card.measure('preference')
@@ -98,14 +97,17 @@ export default defineRun({
           ...onTests,
           algorithm: 'grpo',
           kl: { coefficient: 0.01 },
-          minibatches: 2,
           steps: options.grpoSteps,
         }),
       )
       await card.measure('grpo')
 
       const examples = await run.once('demonstrations', () =>
-        repairDemonstrations(model, sandbox, tasks.instructed.slice(0, 1000), { maxTokens, seed: run.seed }),
+        repairDemonstrations(model, sandbox, tasks.instructed.slice(0, 1500), {
+          n: 2,
+          maxTokens,
+          seed: run.seed,
+        }),
       )
       await runToEnd(
         sft({
@@ -126,7 +128,6 @@ export default defineRun({
           name: 'repair',
           rollout,
           algorithm: 'grpo',
-          minibatches: 2,
           steps: options.repairSteps,
         }),
       )
@@ -144,8 +145,8 @@ export default defineRun({
   },
 })
 
-/** Most tokens of an answer: the longest reference solution has 110. */
-const maxTokens = 128
+/** Most tokens of an answer; the longest solution has 110, and a tool call follows it in the last stage. */
+const maxTokens = 160
 
 function muon(learningRate: number, adamwLearningRate: number) {
   return {

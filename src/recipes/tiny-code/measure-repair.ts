@@ -42,9 +42,7 @@ export async function measureRepair(options: MeasureRepairOptions): Promise<Code
     answers: groups.map(({ taskId, trajectories }, index) => ({
       taskId,
       text: trajectories[0]!.calls
-        .map(({ text, toolCalls }) =>
-          [text, ...toolCalls.map((call) => String(call.arguments.code))].join('').trim(),
-        )
+        .map(({ text }) => text.trim())
         .join("\n--- second try, after the tests' report ---\n"),
       passed: passed[index]![0]!,
     })),
