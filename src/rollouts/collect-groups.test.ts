@@ -209,9 +209,11 @@ describe('a rollout that fails', () => {
   it.each<[unknown, string]>([
     [Number.NaN, 'reward is NaN'],
     [{ reward: 1, parts: { speed: Number.POSITIVE_INFINITY } }, 'parts.speed is Infinity'],
-    [{ reward: '1' }, 'reward is 1; it must be a finite number'],
+    [{ reward: '1' }, "reward is '1'; it must be a finite number"],
+    [{ reward: 1, parts: null }, 'parts are null; they must be an object of numbers'],
     [undefined, 'returned undefined'],
-    ['good', 'returned good'],
+    ['good', "returned 'good'"],
+    [Object.create(null), 'returned [Object: null prototype] {}'],
   ])('is one whose reward is %j', async (reward, reason) => {
     const { failures, groups } = await collect({ rollout: async () => reward as number })
     expect(failures).toHaveLength(12)
@@ -220,12 +222,17 @@ describe('a rollout that fails', () => {
   })
 
   it('is one that throws at once, or something that is no error', async () => {
-    const thrown = await collect({
-      rollout: () => {
-        throw 'words'
-      },
-    })
-    expect(thrown.failures[0]?.reason).toBe('words')
+    const reasonOf = async (thrown: unknown) => {
+      const { failures } = await collect({
+        rollout: () => {
+          throw thrown
+        },
+      })
+      return failures[0]?.reason
+    }
+    expect(await reasonOf('words')).toBe('words')
+    expect(await reasonOf(undefined)).toBe('undefined')
+    expect(await reasonOf(Object.create(null))).toContain('null prototype')
   })
 
   it('is one that takes too long: its signal is aborted, it is left behind, and its later calls are refused', async () => {
@@ -316,6 +323,8 @@ it.each<[object, RegExp]>([
   [{ timeoutMs: Number.NaN }, /timeoutMs/],
   [{ onFailure: 'ignore' }, /onFailure/],
   [{ group: 3 }, /group/],
+  [{ policy: scriptedModel(await chatTokenizer('hermes'), () => '') }, /must be a policy: `createPolicy/],
+  [{ policy: undefined }, /must be a policy/],
   [{ tasks: [tasks[0], tasks[0]] }, /two tasks have the id "a"/],
 ])('options are checked by name: %j', async (options, message) => {
   await expect(collect(options)).rejects.toThrow(message)

@@ -60,7 +60,10 @@ export interface CollectedGroups<T> {
 }
 
 const collectOptions = z.strictObject({
-  policy: z.unknown(),
+  policy: z.custom<Policy>(
+    (value) => typeof (value as Partial<Policy> | undefined)?.startRecording === 'function',
+    'must be a policy: `createPolicy(model)`',
+  ),
   tasks: z.array(z.looseObject({ id: z.string() })).readonly(),
   rollout: z.custom<Rollout<unknown>>((value) => typeof value === 'function', 'must be a function'),
   groupSize: z.int().min(1),

@@ -310,7 +310,7 @@ describe('structured output', () => {
 })
 
 describe('what cannot be answered', () => {
-  it('is refused with the reason: files, prompts as long as the context, a model without a chat template', async () => {
+  it('is refused with the reason: files, prompts as long as the context', async () => {
     const tokenizer = await chatTokenizer('hermes')
     const model = createPolicy(scriptedModel(tokenizer, () => '', { context: 20 })).languageModel()
     const image = { type: 'file' as const, mediaType: 'image/png', data: new Uint8Array(4) }
@@ -318,10 +318,14 @@ describe('what cannot be answered', () => {
       /image\/png/,
     )
     await expect(generateText({ model, prompt: 'a'.repeat(40) })).rejects.toThrow(/context of 20/)
-    const bare = createPolicy(scriptedModel({ ...tokenizer, chatTemplate: undefined }, () => ''))
-    await expect(generateText({ model: bare.languageModel(), prompt: 'a' })).rejects.toThrow(
-      'no chat template',
-    )
+  })
+
+  it('is refused when the policy is made, where no call could be answered: no chat template, no model', async () => {
+    const bare = scriptedModel({ ...(await chatTokenizer('hermes')), chatTemplate: undefined }, () => '')
+    expect(() => createPolicy(bare)).toThrow('no chat template')
+    expect(() => createPolicy(bare, { chatTemplate: '{{ messages }}' })).not.toThrow()
+    for (const model of [undefined, null, {}, 'smollm2-135m'])
+      expect(() => createPolicy(model as never)).toThrow('first argument must be a model')
   })
 
   it('ends with the signal’s reason, and what was drawn by then is recorded', async () => {

@@ -52,12 +52,20 @@ const policyOptions = z.strictObject({
   toolSyntax: z.enum(['hermes', 'llama', 'mistral']).optional(),
 })
 
-/** Makes a policy of a model. Errors: an option that is unknown or out of its range, named. */
+/** Makes a policy of a model. Errors: what is no model; no chat template; an option that is unknown or out of its range, named. */
 export function createPolicy<M extends Model>(model: M, options: PolicyOptions = {}): Policy<M> {
+  if (typeof (model as Partial<M> | undefined)?.sample !== 'function')
+    throw new RolloutError(
+      'createPolicy: its first argument must be a model: `createPolicy(await loadModel(...))`',
+    )
   const parsed = policyOptions.safeParse(options)
   if (!parsed.success) throw new RolloutError(`createPolicy: ${z.prettifyError(parsed.error)}`)
   const { chatTemplate, toolSyntax, ...settings } = parsed.data
   const tokenizer = chatTemplate === undefined ? model.tokenizer : { ...model.tokenizer, chatTemplate }
+  if (tokenizer.chatTemplate === undefined)
+    throw new RolloutError(
+      "createPolicy: the model's tokenizer has no chat template; load one that has, or give a `chatTemplate`",
+    )
   const parts: PolicyParts = {
     model,
     tokenizer,

@@ -1,3 +1,5 @@
+import { inspect } from 'node:util'
+
 /**
  * A rollout that failed, a call that came too late, or a setting that cannot be used; the message says what
  * and how to mend it.
@@ -6,6 +8,13 @@ export class RolloutError extends Error {
   override name = 'RolloutError'
 }
 
+/** Of whatever was thrown. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  if (error instanceof Error) return error.message
+  return typeof error === 'string' ? error : shown(error)
+}
+
+/** A value of any origin in one short line, also where `String` throws. */
+export function shown(value: unknown): string {
+  return inspect(value, { depth: 1, maxArrayLength: 5, maxStringLength: 100, breakLength: Infinity })
 }

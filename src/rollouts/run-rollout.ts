@@ -1,5 +1,5 @@
 import type { Policy } from './policy.ts'
-import { messageOf, RolloutError } from './rollout-error.ts'
+import { messageOf, RolloutError, shown } from './rollout-error.ts'
 import type { RecordedCalls } from './segments.ts'
 import type { Reward, Rollout, Trajectory } from './types.ts'
 
@@ -78,15 +78,17 @@ function checkReward(returned: unknown): Required<Reward> {
   const given = typeof returned === 'number' ? { reward: returned } : returned
   if (typeof given !== 'object' || given === null || !('reward' in given))
     throw new RolloutError(
-      `the rollout returned ${String(returned)}; it must return a finite number or { reward, parts }`,
+      `the rollout returned ${shown(returned)}; it must return a finite number or { reward, parts }`,
     )
   const { reward, parts = {} } = given as Reward
+  if (typeof parts !== 'object' || parts === null)
+    throw new RolloutError(`the rollout's parts are ${shown(parts)}; they must be an object of numbers`)
   const numbers = {
     reward,
     ...Object.fromEntries(Object.entries(parts).map(([name, part]) => [`parts.${name}`, part])),
   }
   for (const [name, value] of Object.entries(numbers))
     if (!Number.isFinite(value))
-      throw new RolloutError(`the rollout's ${name} is ${String(value)}; it must be a finite number`)
+      throw new RolloutError(`the rollout's ${name} is ${shown(value)}; it must be a finite number`)
   return { reward, parts }
 }
