@@ -98,4 +98,4 @@ export default defineRun({
 })
 
 /** Most tokens of an answer. */
-const maxTokens = 96
+const maxTokens = 128

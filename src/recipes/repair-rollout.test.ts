@@ -1,0 +1,101 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { generateTasks, type Task } from '../data/index.ts'
+import { collectGroups, createPolicy, type Rollout } from '../rollouts/index.ts'
+import { scriptedModel } from '../rollouts/testing/scripted-model.ts'
+import { createSandbox, type Sandbox } from '../sandbox/index.ts'
+import { answerRollout } from './answer-rollout.ts'
+import { solutionMessage } from './conversation-of.ts'
+import { repairDemonstrations } from './repair-demonstrations.ts'
+import { repairRollout } from './repair-rollout.ts'
+import { tinyTokenizer } from './tiny-code/tiny-model.ts'
+
+const [task] = generateTasks({
+  seed: 1,
+  count: 1,
+  split: 'train',
+  languages: ['javascript'],
+  levels: [2],
+}) as [Task]
+const right = solutionMessage(task)
+const wrong = `\`\`\`javascript\nfunction ${task.entryPoint}() {\n  return null\n}\n\`\`\``
+const call = '<tool_call>\n{"name": "run_tests", "arguments": {}}\n</tool_call>'
+
+let sandbox: Sandbox
+beforeAll(async () => {
+  sandbox = await createSandbox()
+})
+afterAll(() => sandbox.close())
+
+/** One rollout of a model that gives these answers in turn, with the prompts it was given. */
+async function play(rollout: Rollout<Task>, answers: string[]) {
+  const prompts: string[] = []
+  const model = scriptedModel(await tinyTokenizer([task.prompt, right]), (prompt) => {
+    prompts.push(prompt)
+    return answers[prompts.length - 1] ?? 'no more answers were expected'
+  })
+  const policy = createPolicy(model, { maxTokens: 1000 })
+  const collected = await collectGroups({
+    policy,
+    tasks: [{ id: task.id, task }],
+    rollout,
+    groupSize: 1,
+    seed: 1,
+    step: 0,
+    onFailure: 'throw',
+  })
+  return { prompts, trajectory: collected.groups[0]!.trajectories[0]! }
+}
+
+describe('the repair rollout', () => {
+  it('shows which visible test failed and rewards the mended answer', async () => {
+    const { prompts, trajectory } = await play(repairRollout(sandbox, { maxTokens: 1000 }), [
+      wrong + call,
+      right + call,
+    ])
+    expect(trajectory.parts).toEqual({ passed: 1, tests: 1, first: 0 })
+    expect(trajectory.reward).toBe(1)
+    expect(trajectory.prefixBreaks).toBe(0)
+    expect(prompts).toHaveLength(2)
+    expect(prompts[1]!.slice(prompts[0]!.length)).toContain('failed: ')
+  })
+
+  it('asks no second time after a right answer', async () => {
+    const { prompts, trajectory } = await play(repairRollout(sandbox, { maxTokens: 1000 }), [right + call])
+    expect(trajectory.parts).toEqual({ passed: 1, tests: 1, first: 1 })
+    expect(prompts).toHaveLength(1)
+  })
+
+  it('rewards nothing for an answer that stays wrong, or spoils what was right without having been tested', async () => {
+    for (const answers of [[wrong + call, wrong], [wrong]]) {
+      const { trajectory } = await play(repairRollout(sandbox, { maxTokens: 1000 }), answers)
+      expect(trajectory.reward).toBe(0)
+    }
+  })
+})
+
+describe('the answer rollout', () => {
+  it('is worth 1 where all hidden tests pass, else 0', async () => {
+    const rollout = answerRollout(sandbox, { maxTokens: 1000 })
+    expect((await play(rollout, [right])).trajectory).toMatchObject({
+      reward: 1,
+      parts: { passed: 1, tests: 1 },
+    })
+    const { trajectory } = await play(rollout, [wrong])
+    expect(trajectory).toMatchObject({ reward: 0, parts: { passed: 0 } })
+    expect(trajectory.parts.tests).toBeLessThan(1)
+  })
+})
+
+it('demonstrations follow a failed first try with the report and the reference, a right one with nothing', async () => {
+  const tokenizer = await tinyTokenizer([task.prompt, right])
+  const show = async (answer: string) => {
+    const model = scriptedModel(tokenizer, () => answer)
+    return repairDemonstrations(model, sandbox, [task], { n: 1, maxTokens: 1000, seed: 1 })
+  }
+  const [failed] = await show(wrong)
+  expect(failed!.messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'tool', 'assistant'])
+  expect(failed!.messages[2]!.content).toContain('failed: ')
+  expect(failed!.messages[3]!.content).toBe(right)
+  const [passed] = await show(right)
+  expect(passed!.messages.map(({ role }) => role)).toEqual(['user', 'assistant'])
+})
