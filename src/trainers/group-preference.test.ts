@@ -61,6 +61,14 @@ describe('groupPreference', () => {
     const [report] = await reportsOf(groupPreference(await options('gspo-pairs', { steps: 1 })))
     expect(report!.metrics.loss).toBeCloseTo(Math.log(2), 6)
     expect(report!.metrics.margin).toBe(0)
+    expect(report!.metrics.kl).toBe(0)
+  })
+
+  it('tells how far it went from its reference, and warns where that is too far', async () => {
+    const given = await options('gdpo-contrast', { steps: 4, warnings: { kl: 0.01 } })
+    const reports = await reportsOf(groupPreference(given))
+    expect(reports.at(-1)!.metrics.kl).toBeGreaterThan(0.01)
+    expect(reports.flatMap(({ warnings }) => warnings).join()).toContain('the KL to the reference is')
   })
 
   it('refuses names that mean several algorithms, and a group of one', async () => {

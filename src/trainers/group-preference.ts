@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { algorithm, type PureLoss, preferencePairs, type ScoredGroup } from '../losses/index.ts'
 import { checkOptions } from './check-options.ts'
 import { optimizerStep } from './optimizer.ts'
+import { meanKlOf } from './reference-kl.ts'
 import { rolloutStage } from './rollout-stage.ts'
 import { type RolloutStageOptions, rolloutStageSchemas } from './rollout-stage-options.ts'
 import { forwardRows, type Row, rowsExample, rowsLoss, temperatureOf } from './rows.ts'
@@ -44,7 +45,8 @@ interface Group {
 
 /**
  * Trains a policy on groups of its own. Metrics: those of rollouts (docs/training.md), `loss`, `margin` and `accuracy` (or
- * `winnerProbability`), `gradientNorm`, `learningRate`, `tokens`, `samplerTrainerDifference`. Errors: as `policyGradient`.
+ * `winnerProbability`), `kl` of the groups learnt from, `gradientNorm`, `learningRate`, `tokens`, `samplerTrainerDifference`.
+ * Errors: as `policyGradient`.
  */
 export async function* groupPreference<T>(
   options: GroupPreferenceOptions<T>,
@@ -74,6 +76,10 @@ export async function* groupPreference<T>(
         examples.push(rowsExample(group.rows, { referenceLogprobs, scores: group.scores }))
       }
       const referenced = performance.now()
+      const kl = meanKlOf(
+        groups.flatMap((group) => group.rows),
+        examples.flatMap(({ inner }) => inner.referenceLogprobs),
+      )
       const pairs = groups.reduce((sum, { scores }) => sum + preferencePairs(scores, margin).length, 0)
       const check = samplerCheck(new Set(rows))
       const loss = rowsLoss(lossOf(groups.length, pairs), check.hear)
@@ -88,7 +94,7 @@ export async function* groupPreference<T>(
         training,
       })
       return {
-        metrics: { ...metrics, ...check.metrics(), pairs, learningGroups: groups.length },
+        metrics: { ...metrics, ...check.metrics(), kl, pairs, learningGroups: groups.length },
         seconds: {
           reference: (referenced - began) / 1000,
           ...seconds,

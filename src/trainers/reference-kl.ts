@@ -127,6 +127,17 @@ export function penaliseKl(
   return { rewards, tokenRewards, sequenceKl, metrics }
 }
 
+/** KL of rows to a reference by k1, as they were sampled: mean of log p - log p_reference over drawn tokens, in nats. */
+export function meanKlOf(rows: readonly Row[], reference: readonly FloatArray[]): number {
+  const given = {
+    logprobs: rows.map(({ samplerLogprobs }) => samplerLogprobs),
+    referenceLogprobs: [...reference],
+    masks: rows.map(({ mask }) => mask),
+    scores: rows.map(() => 0),
+  }
+  return klInReward({ beta: 0 }, given).meanKl
+}
+
 function meanOf(values: ArrayLike<number>): number {
   let sum = 0
   for (let index = 0; index < values.length; index++) sum += values[index]!
