@@ -83,6 +83,7 @@ describe('refreshRewardModel', () => {
     const [report] = await start(() => 0)
     expect(report!.metrics).toEqual({ pairs: 0, ties: 2 })
     expect(report!.warnings).toEqual(['the judge preferred no answer of this step, so nothing was trained'])
+    expect(report!.rollouts).toMatchObject([{ preference: 0 }, { preference: 0 }])
     await expect(start(() => Number.NaN)).rejects.toThrow('the judge said NaN')
   })
 })

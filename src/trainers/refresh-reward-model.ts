@@ -84,6 +84,7 @@ export async function* refreshRewardModel(
       if (examples.length === 0)
         return {
           metrics: counts,
+          rollouts: fresh.records,
           warnings: ['the judge preferred no answer of this step, so nothing was trained'],
         }
       const loss = algorithm('reward-bradley-terry').build(options.loss ?? {}, { pairs: examples.length })
