@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { nearestName } from './names.ts'
+import { nearestName } from '../trainers/nearest-name.ts'
 import { RunError } from './run-error.ts'
 
 /** Refuses keys that an object's schema does not have, at any depth, with the nearest one that it has. */

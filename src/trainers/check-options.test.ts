@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { checkOptions, having } from './check-options.ts'
 import { optimizerSchema } from './optimizer.ts'
+import { warningsSchema } from './warnings.ts'
 
 const check = (given: object) =>
   checkOptions<object>(
@@ -10,6 +11,7 @@ const check = (given: object) =>
       model: having('optimStep', 'a trainable model').optional(),
       batchSize: z.int().optional(),
       optimizer: optimizerSchema.optional(),
+      warnings: warningsSchema,
     } as object,
     given,
   )
@@ -22,7 +24,10 @@ describe('checkOptions', () => {
     expect(() => check({ optimizer: { learningRate: 1, warmUpSteps: 1 } })).toThrow(
       'unknown option "optimizer.warmUpSteps"; did you mean "warmupSteps"?',
     )
-    expect(() => check({ zebra: 1 })).toThrow('the options are: model, batchSize, optimizer')
+    expect(() => check({ warnings: { truncatd: 0.1 } })).toThrow(
+      'unknown option "warnings.truncatd"; did you mean "truncated"?',
+    )
+    expect(() => check({ zebra: 1 })).toThrow('the options are: model, batchSize, optimizer, warnings')
   })
 
   it('names the option that is wrong', () => {

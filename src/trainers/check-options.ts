@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { nearestName } from './nearest-name.ts'
 
 /** One schema a key, so that a new option cannot be forgotten. */
 export type OptionSchemas<O> = { [K in keyof Required<O>]: z.ZodType }
@@ -21,7 +22,7 @@ export function checkOptions<O extends object>(trainer: string, schemas: OptionS
     const name = issue.keys[0]!
     const known =
       within === '' ? Object.keys(schemas) : knownKeys((schemas as Record<string, z.ZodType>)[within])
-    const near = nearest(name, known)
+    const near = nearestName(name, known)
     const hint = near ? `; did you mean "${near}"?` : `; the options are: ${known.join(', ')}`
     throw new RangeError(`${trainer}: unknown option "${within === '' ? name : `${within}.${name}`}"${hint}`)
   }
@@ -44,27 +45,8 @@ function withoutUndefined(given: object): object {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
 }
 
-function knownKeys(schema: z.ZodType | undefined): string[] {
-  const inner = schema instanceof z.ZodOptional ? schema.unwrap() : schema
-  return inner instanceof z.ZodObject ? Object.keys(inner.shape) : []
-}
-
-/** The known name at an edit distance of at most a third of the name, if any. */
-function nearest(name: string, known: readonly string[]): string | undefined {
-  const ranked = known
-    .map((candidate) => ({ candidate, distance: editDistance(name.toLowerCase(), candidate.toLowerCase()) }))
-    .sort((a, b) => a.distance - b.distance)
-  const best = ranked[0]
-  return best && best.distance <= Math.max(1, Math.floor(name.length / 3)) ? best.candidate : undefined
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++)
-      next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1))
-    row = next
-  }
-  return row[b.length]!
+function knownKeys(schema: unknown): string[] {
+  if (schema instanceof z.ZodOptional) return knownKeys(schema.unwrap())
+  if (schema instanceof z.ZodUnion) return schema.options.flatMap(knownKeys)
+  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : []
 }
