@@ -1,17 +1,10 @@
 import type { MessagesExample, Task, TestingSandbox } from '../data/index.ts'
 import type { Model } from '../engine/index.ts'
 import { chatMessage, generateAttempts } from '../evals/generate-attempts.ts'
-import type { ChatMessage, ToolDefinition } from '../text/index.ts'
+import type { ChatMessage } from '../text/index.ts'
 import { solutionMessage } from './conversation-of.ts'
 import { judgeVisibly, testReport } from './repair-rollout.ts'
-
-const tools: ToolDefinition[] = [
-  {
-    name: 'run_tests',
-    description: 'Runs the visible tests on the code of this answer.',
-    parameters: { type: 'object', properties: {} },
-  },
-]
+import { handIn, tools } from './tool-conversation.ts'
 
 /**
  * Conversations that show how a repair goes, made of the model's own first tries at tasks with a reference solution: one that passes its
@@ -48,13 +41,4 @@ export async function repairDemonstrations(
       )
     return { messages, tools }
   })
-}
-
-/** An answer that asks for the tests. `call` numbers the calls of a conversation. */
-function handIn(content: string, call: number): ChatMessage {
-  return {
-    role: 'assistant',
-    content,
-    toolCalls: [{ id: `call_${call}`, name: 'run_tests', arguments: {} }],
-  }
 }

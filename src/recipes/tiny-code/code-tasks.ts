@@ -11,10 +11,11 @@ const family = {
 } satisfies Partial<GenerateOptions>
 
 export interface CodeTasks {
-  /** For pretraining, for fine-tuning, and for learning from tests: the same combinations, drawn apart. */
+  /** For pretraining, fine-tuning, learning from tests, and learning to repair: the same combinations, drawn apart. */
   read: Task[]
   instructed: Task[]
   practised: Task[]
+  mended: Task[]
   /** Combinations of operations that no other set has. */
   heldOut: Task[]
 }
@@ -23,16 +24,18 @@ export interface TaskCounts {
   read: number
   instructed: number
   practised: number
+  mended: number
   heldOut: number
 }
 
 export function codeTasks(seed: number, counts: TaskCounts): CodeTasks {
   const train = (part: number, count: number) =>
-    generateTasks({ ...family, seed: seed * 3 + part, count, split: 'train' })
+    generateTasks({ ...family, seed: seed * 4 + part, count, split: 'train' })
   return {
     read: train(0, counts.read),
     instructed: train(1, counts.instructed),
     practised: train(2, counts.practised),
+    mended: train(3, counts.mended),
     heldOut: generateTasks({ ...family, seed, count: counts.heldOut, split: 'held-out' }),
   }
 }

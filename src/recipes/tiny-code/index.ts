@@ -17,9 +17,10 @@ import { repairDemonstrations } from '../repair-demonstrations.ts'
 import { repairRollout } from '../repair-rollout.ts'
 import { runToEnd } from '../run-to-end.ts'
 import { sha256Of } from '../sha256-of.ts'
+import { toolConversationOf } from '../tool-conversation.ts'
 import { codeTasks, documentOf } from './code-tasks.ts'
 import { measureRepair } from './measure-repair.ts'
-import { tinyModel, tinyTokenizer } from './tiny-model.ts'
+import { tinyModel, tinyTokenizer, wordsOf } from './tiny-model.ts'
 
 const steps = (count: number) => z.int().min(1).default(count)
 
@@ -27,7 +28,7 @@ export default defineRun({
   name: 'tiny-code',
   seed: 1,
   options: {
-    pretrainSteps: steps(600),
+    pretrainSteps: steps(450),
     sftSteps: steps(300),
     preferenceSteps: steps(16),
     grpoSteps: steps(24),
@@ -38,12 +39,20 @@ export default defineRun({
   },
   async train({ run, options, log }) {
     const { heldOut, samples } = options
-    const tasks = codeTasks(run.seed, { read: 4000, instructed: 3000, practised: 800, heldOut })
+    const tasks = codeTasks(run.seed, {
+      read: 4000,
+      instructed: 3000,
+      practised: 800,
+      mended: 1500,
+      heldOut,
+    })
     await run.dataset('tasks', sha256Of(tasks))
     const documents = tasks.read.map(documentOf)
-    const conversations = tasks.instructed.map(conversationOf)
-    const words = conversations.flatMap(({ messages }) => messages.map(({ content }) => content))
-    const tokenizer = await tinyTokenizer([...documents, ...words])
+    // In every fourth the tool is offered, and asked for.
+    const conversations = tasks.instructed.map((task, index) =>
+      index % 4 === 0 ? toolConversationOf(task) : conversationOf(task),
+    )
+    const tokenizer = await tinyTokenizer([...documents, ...wordsOf(conversations)])
     const model = await tinyModel(tokenizer, run.seed)
     const policy = createPolicy(model, { maxTokens })
     const sandbox = await createSandbox()
@@ -87,6 +96,7 @@ export default defineRun({
         groupPreference({
           ...onTests,
           algorithm: 'gdpo-contrast',
+          rollout: answerRollout(sandbox, { maxTokens, partialCredit: 0.2 }),
           steps: options.preferenceSteps,
         }),
       )
@@ -103,7 +113,7 @@ export default defineRun({
       await card.measure('grpo')
 
       const examples = await run.once('demonstrations', () =>
-        repairDemonstrations(model, sandbox, tasks.instructed.slice(0, 1500), {
+        repairDemonstrations(model, sandbox, tasks.mended, {
           n: 2,
           maxTokens,
           seed: run.seed,
