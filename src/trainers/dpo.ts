@@ -12,6 +12,7 @@ import { algorithm, batchLoss, type PreferenceExample } from '../losses/index.ts
 import { batchPlan } from './batches.ts'
 import { checkOptions, having } from './check-options.ts'
 import { type EncodedPair, encodePairs, type PairOptions } from './encode-pairs.ts'
+import { frozenReference } from './frozen-reference.ts'
 import { exampleOfTokens, tokensOfExample } from './masked-examples.ts'
 import { forwardAll } from './measure-loss.ts'
 import { pairSchemas } from './reward-model.ts'
@@ -66,7 +67,7 @@ export async function* dpo(options: DpoOptions): AsyncGenerator<StageReport, voi
   const maxTokens = mostTokens(name, options)
   const { pairs, notes } = encodePairs(model.tokenizer, options.pairs, { ...options, maxTokens })
   // Before a checkpoint is loaded: a stage that goes on is held to the model from which it began.
-  const reference = options.reference ?? (await model.snapshot())
+  const { reference, close } = await frozenReference(options.reference, model)
   const compared = pairs.map(comparedAnswers)
   const withReference = referenceReader(reference, compared)
   const plan = batchPlan(compared.map(tokensOfExample), batch, [seedOfStage(options), name, 'order'])
@@ -83,6 +84,7 @@ export async function* dpo(options: DpoOptions): AsyncGenerator<StageReport, voi
     },
     ...(evaluate && { evaluate }),
     ...(run && { run }),
+    close,
   })
 }
 

@@ -6,6 +6,7 @@
 import { z } from 'zod'
 import { algorithm, type PureLoss, preferencePairs, type ScoredGroup } from '../losses/index.ts'
 import { checkOptions } from './check-options.ts'
+import { frozenReference } from './frozen-reference.ts'
 import { optimizerStep } from './optimizer.ts'
 import { meanKlOf } from './reference-kl.ts'
 import { rolloutStage } from './rollout-stage.ts'
@@ -56,16 +57,17 @@ export async function* groupPreference<T>(
   checkOptions<GroupPreferenceOptions<T>>(id, schemas, options)
   const { policy, optimizer, steps } = options
   const model = policy.model
-  const reference = options.reference ?? (await model.snapshot())
   const margin = options.loss?.margin ?? 0
   const lossOf = (groups: number, pairs: number): PureLoss<ScoredGroup> =>
     id === 'gspo-pairs'
       ? algorithm(id).build(options.loss ?? {}, { groups, pairs })
       : algorithm(id).build(options.loss ?? {}, { groups })
   lossOf(1, 1)
+  const { reference, close } = await frozenReference(options.reference, model)
 
   yield* rolloutStage(options, {
     name: id,
+    close,
     async update({ step, rows }) {
       const groups = groupsOf(rows).filter(({ scores }) => preferencePairs(scores, margin).length > 0)
       if (groups.length === 0) return idleUpdate(optimizerStep(optimizer, step, steps).learningRate)

@@ -65,7 +65,7 @@ export async function* policyGradient<T>(
   const { name = id } = options
   const seed = seedOfStage(options)
   const model = policy.model
-  const kl = await referenceKl(id, options.kl, method.kl, () => options.reference ?? model.snapshot())
+  const kl = await referenceKl(id, options.kl, method.kl, { reference: options.reference, model })
   const replay = createReplay(options.replay, [seed, name, 'replay'])
   const severalUpdates = (options.epochs ?? 1) * (options.minibatches ?? 1) > 1
   if (severalUpdates && method.severalUpdates === false)
@@ -143,6 +143,7 @@ export async function* policyGradient<T>(
         kl.load(before.kl)
         replay.load(before.replay)
       },
+      close: kl.close,
     },
   )
 }

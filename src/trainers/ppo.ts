@@ -73,7 +73,7 @@ export async function* ppo<T>(options: PpoOptions<T>): AsyncGenerator<StageRepor
   const { kl: klOptions = { coefficient: 0.05 }, criticOptimizer = optimizer, valueClip = 0.2 } = options
   const seed = [seedOfStage(options), name, 'minibatches']
   const model = policy.model
-  const kl = await referenceKl('ppo', klOptions, ['reward'], () => options.reference ?? model.snapshot())
+  const kl = await referenceKl('ppo', klOptions, ['reward'], { reference: options.reference, model })
   algorithm('ppo').build(options.loss ?? {}, { sequences: 1, tokens: 1 })
 
   yield* rolloutStage(options, {
@@ -131,5 +131,6 @@ export async function* ppo<T>(options: PpoOptions<T>): AsyncGenerator<StageRepor
     },
     save: () => kl.save(),
     load: (saved) => kl.load(saved),
+    close: kl.close,
   })
 }

@@ -59,22 +59,19 @@ export async function* pretrain(options: PretrainOptions): AsyncGenerator<StageR
   const { name = 'pretrain', model, optimizer, run, evaluate } = options
   const masked = options.objective !== undefined && options.objective !== 'causal'
   const data = await documentBatches(options)
-  try {
-    yield* runStage({
-      name,
-      steps: data.steps,
-      state: { models: { [name]: model } },
-      async step(index) {
-        const examples = await data.at(index)
-        const totals = tokenTotals(examples.flatMap(({ masks }) => masks))
-        const loss = algorithm(masked ? 'mlm' : 'sft').build({}, totals)
-        const outcome = await trainStep({ model, examples, loss, optimizer, step: index, steps: data.steps })
-        return { ...outcome, ...shownFirst(index, data.notes) }
-      },
-      ...(evaluate && { evaluate }),
-      ...(run && { run }),
-    })
-  } finally {
-    await data.close()
-  }
+  yield* runStage({
+    name,
+    steps: data.steps,
+    state: { models: { [name]: model } },
+    async step(index) {
+      const examples = await data.at(index)
+      const totals = tokenTotals(examples.flatMap(({ masks }) => masks))
+      const loss = algorithm(masked ? 'mlm' : 'sft').build({}, totals)
+      const outcome = await trainStep({ model, examples, loss, optimizer, step: index, steps: data.steps })
+      return { ...outcome, ...shownFirst(index, data.notes) }
+    },
+    ...(evaluate && { evaluate }),
+    ...(run && { run }),
+    close: data.close,
+  })
 }

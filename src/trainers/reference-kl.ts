@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import type { FloatArray, Model } from '../engine/index.ts'
+import type { FloatArray, Model, TrainableModel } from '../engine/index.ts'
 import { adaptKlCoefficient, klInReward } from '../rewards/index.ts'
+import { frozenReference } from './frozen-reference.ts'
 import { forwardRows, type Row } from './rows.ts'
 
 export interface KlOptions {
@@ -36,17 +37,19 @@ export interface ReferenceKl {
   adapt(penalised: Pick<PenalisedRewards, 'sequenceKl'>): void
   save(): number
   load(saved: unknown): void
+  /** Lets go of a reference of its own. */
+  close(): Promise<void>
 }
 
 /**
- * @param reference called at most once, only where it is needed
+ * @param from the reference, and the model whose snapshot is one where none was given and one is needed
  * @throws RangeError for a place that the algorithm does not have, or an estimator that the place does not
  */
 export async function referenceKl(
   trainer: string,
   options: KlOptions = { coefficient: 0 },
   places: readonly ('loss' | 'reward')[],
-  reference: () => Promise<Model> | Model,
+  from: { reference?: Model | undefined; model: TrainableModel },
 ): Promise<ReferenceKl> {
   const { place = places[0]!, estimator, adaptive } = options
   if (!places.includes(place))
@@ -60,7 +63,7 @@ export async function referenceKl(
       `${trainer}: kl.estimator "k1" has zero expected gradient in a loss; put it in the reward, or take k2 or k3`,
     )
   let { coefficient } = options
-  const model = coefficient > 0 ? await reference() : undefined
+  const held = coefficient > 0 ? await frozenReference(from.reference, from.model) : undefined
   return {
     get coefficient() {
       return coefficient
@@ -68,8 +71,8 @@ export async function referenceKl(
     place,
     estimator,
     async logprobs(rows) {
-      if (!model) return undefined
-      return (await forwardRows(model, rows)).map(({ logprobs }) => logprobs)
+      if (!held) return undefined
+      return (await forwardRows(held.reference, rows)).map(({ logprobs }) => logprobs)
     },
     adapt({ sequenceKl }) {
       if (!adaptive || !sequenceKl) return
@@ -79,6 +82,7 @@ export async function referenceKl(
     load(saved) {
       if (typeof saved === 'number') coefficient = saved
     },
+    close: async () => held?.close(),
   }
 }
 

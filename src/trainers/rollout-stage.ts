@@ -38,6 +38,8 @@ export interface RolloutTrainer<T> {
   /** What of the trainer outlives a step, as JSON. */
   save?(): unknown
   load?(saved: unknown): void
+  /** Lets go of what the trainer holds. */
+  close?(): Promise<void>
 }
 
 type CollectingOptions<T> = Omit<RolloutStageOptions<T>, 'optimizer' | 'reference'>
@@ -128,6 +130,7 @@ export async function* rolloutStage<T>(
       },
     }),
     ...(run && { run }),
+    ...(trainer.close && { close: trainer.close }),
   })
 }
 

@@ -65,6 +65,8 @@ export interface Stage {
   step(index: number): Promise<StepOutcome>
   evaluate?: Evaluation
   run?: StageRun
+  /** Lets go of what the stage holds, however it ends. */
+  close?(): Promise<void>
 }
 
 interface Progress {
@@ -78,6 +80,14 @@ interface Progress {
  * signal all leave a checkpoint from which the stage goes on; a step that fails leaves the checkpoint before it.
  */
 export async function* runStage(stage: Stage): AsyncGenerator<StageReport, void, void> {
+  try {
+    yield* stepsOf(stage)
+  } finally {
+    await stage.close?.()
+  }
+}
+
+async function* stepsOf(stage: Stage): AsyncGenerator<StageReport, void, void> {
   const { name, steps, run } = stage
   checkStage(stage)
   const progress: Progress = { withoutBetter: 0, stopped: false }
