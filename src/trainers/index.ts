@@ -50,6 +50,7 @@ export {
   type StageRun,
   type StageState,
 } from './stage.ts'
+export type { TokenRewards } from './token-rewards.ts'
 export { tokensPerSecond } from './train-step.ts'
 export { type TrpoOptions, trpo } from './trpo.ts'
 export type { WarningOptions } from './warnings.ts'

@@ -7,6 +7,7 @@ import { asciiRollout, asciiShare, asciiTasks, bytePolicy } from './testing/asci
 import { byteModel, trainableBytes } from './testing/byte-model.ts'
 import { reportsOf } from './testing/memory-run.ts'
 import { expectRepeatable } from './testing/repeats.ts'
+import type { TokenRewards } from './token-rewards.ts'
 
 async function options(more: Partial<PpoOptions<string>> = {}) {
   return {
@@ -66,6 +67,20 @@ describe('ppo', () => {
     expect(reports.at(-1)!.metrics['reward/model']).toBeGreaterThan(0.6)
     expect(reports[0]!.metrics.ratioMax).toBeGreaterThan(1)
     expect(reports[0]!.metrics['reward/kl']).toBe(0)
+  })
+
+  it('learns of rewards at tokens alone, within 14 steps, each where it was earned', async () => {
+    const rollout: Rollout<string> = async (context) => 0 * (await asciiRollout(context))
+    // Ids of the bytes from ! to ~, after the four special tokens.
+    const printable = (token: number) => Number(token >= 4 && token < 98)
+    const tokenRewards: TokenRewards = async (segments) =>
+      segments.map(({ tokens }) => Float64Array.from(tokens, (token) => printable(token) / 8))
+    const reports = await reportsOf(ppo(await options({ rollout, tokenRewards, lambda: 0, gamma: 0 })))
+    expect(reports[0]!.metrics['reward/steps']).toBeLessThan(0.4)
+    expect(reports.at(-1)!.metrics['reward/steps']).toBeGreaterThan(0.8)
+    const broken = async (segments: readonly { tokens: Int32Array }[]) =>
+      segments.map(({ tokens }) => new Float64Array(tokens.length - 1))
+    await expect(reportsOf(ppo(await options({ tokenRewards: broken })))).rejects.toThrow('tokenRewards gave')
   })
 
   it('trains policy and critic as two adapters on one base', async () => {

@@ -9,7 +9,7 @@ import { z } from 'zod'
 import { gae, whitenTokens } from '../advantages/index.ts'
 import type { TrainableModel } from '../engine/index.ts'
 import { algorithm } from '../losses/index.ts'
-import { checkOptions, having } from './check-options.ts'
+import { aFunction, checkOptions, having } from './check-options.ts'
 import type { Passes } from './minibatches.ts'
 import { type OptimizerOptions, optimizerSchema, optimizerStep } from './optimizer.ts'
 import { type KlOptions, klSchema, penaliseKl, referenceKl } from './reference-kl.ts'
@@ -18,6 +18,7 @@ import { rolloutStage } from './rollout-stage.ts'
 import { type RolloutStageOptions, rolloutStageSchemas } from './rollout-stage-options.ts'
 import { forwardRows } from './rows.ts'
 import type { StageReport } from './stage.ts'
+import { addTokenRewards, type TokenRewards } from './token-rewards.ts'
 import { seedOfStage } from './training-options.ts'
 import { updateCritic } from './update-critic.ts'
 import { idleUpdate, updatePolicy } from './update-policy.ts'
@@ -29,6 +30,8 @@ export interface PpoOptions<T> extends RolloutStageOptions<T>, Passes {
   criticOptimizer?: OptimizerOptions
   /** In the reward only. Default: a coefficient of 0.05; 0 asks no reference. */
   kl?: Omit<KlOptions, 'place'>
+  /** Step-level shaping: rewards at tokens on the way, beside the rollout's at its end. Default: none. */
+  tokenRewards?: TokenRewards
   /** Discount of the next drawn token. Default 1. */
   gamma?: number
   /** Of GAE; 1: whole returns, 0: one-step errors. Default 0.95. */
@@ -54,6 +57,7 @@ const schemas = {
   critic: having<TrainableModel>('forwardBackward', "a critic: `await base.trainable(method, 'value')`"),
   criticOptimizer: optimizerSchema.optional(),
   kl: klSchema,
+  tokenRewards: aFunction().optional(),
   gamma: share,
   lambda: share,
   whitenAdvantages: z.boolean().optional(),
@@ -90,6 +94,7 @@ export async function* ppo<T>(options: PpoOptions<T>): AsyncGenerator<StageRepor
       const oldLogprobs = rows.map(({ samplerLogprobs }) => samplerLogprobs)
       const masks = rows.map(({ mask }) => mask)
       const { tokenRewards, ...penalised } = penaliseKl(kl, rows, oldLogprobs, referenceLogprobs)
+      if (options.tokenRewards) await addTokenRewards(options.tokenRewards, rows, tokenRewards)
       const estimated = gae(
         { gamma, lambda },
         rows.map(({ mask }, index) => ({ mask, rewards: tokenRewards[index]!, values: oldValues[index]! })),
