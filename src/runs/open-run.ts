@@ -17,6 +17,7 @@ import { hashFile } from './hash-file.ts'
 import { openHistory } from './history.ts'
 import { type Lock, takeLock } from './lock.ts'
 import { checkName } from './names.ts'
+import { parseJson } from './parse-json.ts'
 import { newestGood, removeRolloutsBeyond, restore } from './restore.ts'
 import type { Run, RunOptions } from './run.ts'
 import { runDigest } from './run-digest.ts'
@@ -163,7 +164,7 @@ async function runInDirectory(directory: string, options: RunOptions, lock: Lock
       checkName('result', name)
       const file = join(directory, 'results', `${name}.json`)
       const kept = await readFile(file, 'utf8').catch(ifThere)
-      if (kept !== undefined) return JSON.parse(kept) as T
+      if (kept !== undefined) return parseJson<T>(kept, file)
       const text = JSON.stringify(await compute())
       refuseStopped()
       await writing(`the result ${name}`, stillGood(), () => writeDurably(file, text))

@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TrainableModel } from '../engine/index.ts'
+import { parseJson } from './parse-json.ts'
 import { writeDurably } from './sync.ts'
 
 const FILE = 'tokens.json'
@@ -21,7 +22,8 @@ export async function keepTokenTexts(
 /** Texts by token id; none where the run kept none. */
 export async function readTokenTexts(directory: string): Promise<string[]> {
   try {
-    return JSON.parse(await readFile(join(directory, FILE), 'utf8')) as string[]
+    const path = join(directory, FILE)
+    return parseJson<string[]>(await readFile(path, 'utf8'), path)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
     throw error

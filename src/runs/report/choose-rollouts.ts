@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { parseJson } from '../parse-json.ts'
 import { namesIn } from '../sync.ts'
 
 export interface ShownStep {
@@ -41,12 +42,12 @@ export async function chooseRollouts(
       const room = share / chosen.length
       const kept: unknown[] = []
       let used = 0
-      for (const line of lines) {
-        const { text, cut } = withinLimit(line)
+      for (const [index, line] of lines.entries()) {
+        const { value, text, cut } = withinLimit(line, path, index + 1)
         if (kept.length > 0 && used + text.length > room) break
         withoutTokens ||= cut
         used += text.length
-        kept.push(JSON.parse(text))
+        kept.push(value)
       }
       shown.steps.push({ stage, step, rollouts: kept, leftOut: lines.length - kept.length })
     }
@@ -79,12 +80,18 @@ function spread<T extends { bytes: number }>(items: readonly T[], bytes: number)
 }
 
 /** A rollout too long for the page loses its tokens, then all that is not its reward. */
-function withinLimit(line: string): { text: string; cut: boolean } {
-  if (line.length <= BYTES_OF_A_ROLLOUT) return { text: line, cut: false }
-  const { segments: _, tokens: __, ...rest } = JSON.parse(line) as Record<string, unknown>
+function withinLimit(
+  line: string,
+  path: string,
+  number: number,
+): { value: unknown; text: string; cut: boolean } {
+  const value = parseJson<Record<string, unknown>>(line, path, number)
+  if (line.length <= BYTES_OF_A_ROLLOUT) return { value, text: line, cut: false }
+  const { segments: _, tokens: __, ...rest } = value
   const text = JSON.stringify(rest)
-  if (text.length <= BYTES_OF_A_ROLLOUT) return { text, cut: true }
+  if (text.length <= BYTES_OF_A_ROLLOUT) return { value: rest, text, cut: true }
   const { taskId, sample, reward, parts, failure } = rest
   const note = `${line.length} bytes of JSON are too many for this page; see the file`
-  return { text: JSON.stringify({ taskId, sample, reward, parts, failure, note }), cut: true }
+  const short = { taskId, sample, reward, parts, failure, note }
+  return { value: short, text: JSON.stringify(short), cut: true }
 }

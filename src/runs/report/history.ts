@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { parseJson } from '../parse-json.ts'
 
 export interface StepLine {
   stage: string
@@ -47,6 +48,5 @@ async function readLines<T>(path: string): Promise<T[]> {
   return text
     .slice(0, text.lastIndexOf('\n') + 1)
     .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as T)
+    .flatMap((line, index) => (line === '' ? [] : [parseJson<T>(line, path, index + 1)]))
 }

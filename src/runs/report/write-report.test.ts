@@ -146,6 +146,26 @@ describe("a run's report", () => {
     ])
   })
 
+  it.each([
+    ['metrics.jsonl', 2],
+    ['timing.jsonl', 2],
+    ['rollouts/toy/0.jsonl', 2],
+    ['card.json', undefined],
+    ['tokens.json', undefined],
+  ])('names the file and the line where %s is broken', async (name, line) => {
+    const broken = await mkdtemp(join(tmpdir(), 'whetstone-broken-'))
+    const run = await openRun(broken, { name: 'toy', seed: 1 })
+    const outcome = { metrics: { loss: 1 }, rollouts: [{ reward: 1 }] }
+    const stage = { name: 'toy', steps: 1, state: { models: {} }, run, step: async () => outcome }
+    for await (const _ of runStage(stage));
+    await run.close()
+    await appendFile(join(broken, name), '{"half": \n')
+    await expect(writeReport(broken)).rejects.toThrow(
+      `${join(broken, name)}${line === undefined ? '' : `:${line}`} is not the JSON that the run wrote`,
+    )
+    await rm(broken, { recursive: true })
+  })
+
   it('of nothing is refused', async () => {
     await expect(writeReport(join(directory, 'checkpoints'))).rejects.toThrow('there is no run in')
   })

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { readConfiguration } from '../configuration.ts'
+import { parseJson } from '../parse-json.ts'
 import { RunError } from '../run-error.ts'
 import { writeDurably } from '../sync.ts'
 import { readTokenTexts } from '../token-texts.ts'
@@ -104,10 +105,9 @@ function sourceHash(text: string): string {
 }
 
 async function readJson<T>(path: string): Promise<T | undefined> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8')) as T
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
     throw error
-  }
+  })
+  return text === undefined ? undefined : parseJson<T>(text, path)
 }
