@@ -3,14 +3,11 @@ import { judgeAnswer, type Task, type TestingSandbox } from '../data/index.ts'
 import { chatMessage } from '../evals/generate-attempts.ts'
 import type { Rollout } from '../rollouts/index.ts'
 
-export interface AnswerRolloutOptions {
-  maxTokens: number
-  /** What the share of tests that pass is worth in a wrong answer, below 1. Default 0: a constant answer passes some. */
-  partialCredit?: number
-}
-
-/** One answer to a coding task: worth 1 where all hidden tests pass. Parts: `passed`, and `tests`, the share of tests that pass. */
-export function answerRollout(sandbox: TestingSandbox, options: AnswerRolloutOptions): Rollout<Task> {
+/**
+ * One answer to a coding task: worth 1 where all hidden tests pass, else 0. Parts: `passed`, and `tests`, the share of tests that pass, which
+ * is recorded but not rewarded: a constant answer passes some.
+ */
+export function answerRollout(sandbox: TestingSandbox, options: { maxTokens: number }): Rollout<Task> {
   return async ({ model, task, signal }) => {
     const { text } = await generateText({
       model,
@@ -20,7 +17,6 @@ export function answerRollout(sandbox: TestingSandbox, options: AnswerRolloutOpt
       abortSignal: signal,
     })
     const { passed, share } = await judgeAnswer(sandbox, task, text)
-    const reward = passed ? 1 : (options.partialCredit ?? 0) * share
-    return { reward, parts: { passed: Number(passed), tests: share } }
+    return { reward: Number(passed), parts: { passed: Number(passed), tests: share } }
   }
 }

@@ -1,7 +1,7 @@
 /**
  * From nothing to a model that writes small functions, in minutes on a laptop: tokenizer, pretraining on code and its description,
  * fine-tuning to answer questions, a preference stage on groups of its own answers, reinforcement learning on hidden tests, and repair:
- * two tries in an agent's loop, the second after reading what failed. After each stage the same held-out tasks are measured;
+ * two tries, the second after reading which test failed. After each stage the same held-out tasks are measured;
  * their combinations of operations occur in no training task.
  */
 import { join } from 'node:path'
@@ -17,10 +17,9 @@ import { repairDemonstrations } from '../repair-demonstrations.ts'
 import { repairRollout } from '../repair-rollout.ts'
 import { runToEnd } from '../run-to-end.ts'
 import { sha256Of } from '../sha256-of.ts'
-import { toolConversationOf } from '../tool-conversation.ts'
 import { codeTasks, documentOf } from './code-tasks.ts'
 import { measureRepair } from './measure-repair.ts'
-import { tinyModel, tinyTokenizer, wordsOf } from './tiny-model.ts'
+import { tinyModel, tinyTokenizer } from './tiny-model.ts'
 
 const steps = (count: number) => z.int().min(1).default(count)
 
@@ -28,11 +27,11 @@ export default defineRun({
   name: 'tiny-code',
   seed: 1,
   options: {
-    pretrainSteps: steps(450),
+    pretrainSteps: steps(400),
     sftSteps: steps(300),
     preferenceSteps: steps(16),
     grpoSteps: steps(24),
-    demonstrationSteps: steps(80),
+    demonstrationSteps: steps(40),
     repairSteps: steps(12),
     heldOut: steps(100),
     samples: steps(10),
@@ -48,11 +47,9 @@ export default defineRun({
     })
     await run.dataset('tasks', sha256Of(tasks))
     const documents = tasks.read.map(documentOf)
-    // In every fourth the tool is offered, and asked for.
-    const conversations = tasks.instructed.map((task, index) =>
-      index % 4 === 0 ? toolConversationOf(task) : conversationOf(task),
-    )
-    const tokenizer = await tinyTokenizer([...documents, ...wordsOf(conversations)])
+    const conversations = tasks.instructed.map(conversationOf)
+    const words = conversations.flatMap(({ messages }) => messages.map(({ content }) => content))
+    const tokenizer = await tinyTokenizer([...documents, ...words])
     const model = await tinyModel(tokenizer, run.seed)
     const policy = createPolicy(model, { maxTokens })
     const sandbox = await createSandbox()
@@ -96,7 +93,7 @@ export default defineRun({
         groupPreference({
           ...onTests,
           algorithm: 'gdpo-contrast',
-          rollout: answerRollout(sandbox, { maxTokens, partialCredit: 0.2 }),
+          optimizer: { learningRate: 5e-5, warmupSteps: 2 },
           steps: options.preferenceSteps,
         }),
       )
@@ -128,7 +125,7 @@ export default defineRun({
           run,
           steps: options.demonstrationSteps,
           batch,
-          optimizer: muon(0.005, 5e-4),
+          optimizer: muon(0.002, 2e-4),
         }),
       )
       const rollout = repairRollout(sandbox, { maxTokens })
@@ -155,8 +152,8 @@ export default defineRun({
   },
 })
 
-/** Most tokens of an answer; the longest solution has 110, and a tool call follows it in the last stage. */
-const maxTokens = 160
+/** Most tokens of an answer: the longest solution has 110. */
+const maxTokens = 128
 
 function muon(learningRate: number, adamwLearningRate: number) {
   return {

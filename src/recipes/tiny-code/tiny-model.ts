@@ -1,6 +1,5 @@
-import type { MessagesExample } from '../../data/index.ts'
 import { newModel, type TrainableModel } from '../../engine/index.ts'
-import { formatToolCalls, type Tokenizer, trainTokenizer } from '../../text/index.ts'
+import { type Tokenizer, trainTokenizer } from '../../text/index.ts'
 
 /** ChatML, with the tools by name alone: a model this small has no attention to spare for their schemas. */
 const chatTemplate = `{% if tools %}<|im_start|>system
@@ -11,17 +10,6 @@ Tools: {% for tool in tools %}{{ tool.function.name }} {% endfor %}<|im_end|>
 </tool_call>{% endfor %}<|im_end|>
 {% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
 {% endif %}`
-
-/** What conversations say, tool calls as the template writes them. */
-export function wordsOf(conversations: readonly MessagesExample[]): string[] {
-  return conversations.flatMap(({ messages }) =>
-    messages.map((message) =>
-      message.role === 'assistant' && message.toolCalls
-        ? message.content + formatToolCalls(message.toolCalls, 'hermes')
-        : message.content,
-    ),
-  )
-}
 
 /** A byte-level BPE of 1024 tokens with a chat template and tool calls. */
 export function tinyTokenizer(texts: readonly string[]): Promise<Tokenizer> {
