@@ -27,10 +27,10 @@ export default defineRun({
   name: 'tiny-code',
   seed: 1,
   options: {
-    pretrainSteps: steps(400),
+    pretrainSteps: steps(260),
     sftSteps: steps(300),
     preferenceSteps: steps(16),
-    grpoSteps: steps(24),
+    grpoSteps: steps(30),
     demonstrationSteps: steps(40),
     repairSteps: steps(12),
     heldOut: steps(100),
@@ -104,6 +104,7 @@ export default defineRun({
           ...onTests,
           algorithm: 'grpo',
           kl: { coefficient: 0.01 },
+          optimizer: { learningRate: 4e-4, warmupSteps: 2 },
           steps: options.grpoSteps,
         }),
       )
