@@ -95,6 +95,19 @@ describe('a stage', () => {
     expect(await collect({ ...again.stage, evaluate: evaluate(again.count) })).toEqual([])
   })
 
+  it.each([
+    [undefined, 'must give an object of numbers, got undefined'],
+    ['0.5', 'must give an object of numbers, got 0.5'],
+    [[0.5], 'must give an object of numbers'],
+    [{ share: Number.NaN }, 'gave NaN for share; it must be finite'],
+    [{ share: '0.5' }, 'gave 0.5 for share; it must be finite'],
+  ])('refuses a measurement that is none: %j', async (given, message) => {
+    const evaluate = { every: 1, measure: async () => given as never }
+    await expect(runStage(counting(undefined, { evaluate }).stage).next()).rejects.toThrow(
+      `counting, step 0: evaluate.measure ${message}`,
+    )
+  })
+
   it('refuses a metric that is not finite, by its name', async () => {
     const { stage } = counting(undefined, { step: async () => ({ metrics: { loss: Number.NaN } }) })
     await expect(collect(stage)).rejects.toThrow('counting, step 0: loss is NaN')

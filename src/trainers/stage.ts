@@ -131,7 +131,7 @@ async function measure(
 ): Promise<boolean> {
   const { evaluate, steps } = stage
   if (!evaluate || (done % evaluate.every !== 0 && done !== steps)) return false
-  report.evaluation = await evaluate.measure()
+  report.evaluation = measured(stage.name, done - 1, await evaluate.measure())
   if (!evaluate.best) return false
   const { metric, goal } = evaluate.best
   const value = report.evaluation[metric]
@@ -143,6 +143,21 @@ async function measure(
   progress.withoutBetter = better ? 0 : progress.withoutBetter + 1
   progress.stopped = evaluate.patience !== undefined && progress.withoutBetter >= evaluate.patience
   return better
+}
+
+/** @throws Error where what `measure` gave, which may come from anywhere, is no record of finite numbers */
+function measured(name: string, step: number, given: unknown): Record<string, number> {
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    throw new Error(
+      `${name}, step ${step}: evaluate.measure must give an object of numbers, got ${String(given)}`,
+    )
+  const measurements = given as Record<string, number>
+  for (const [metric, value] of Object.entries(measurements))
+    if (!Number.isFinite(value))
+      throw new Error(
+        `${name}, step ${step}: evaluate.measure gave ${value} for ${metric}; it must be finite`,
+      )
+  return measurements
 }
 
 function withProgress(state: StageState, progress: Progress): StageState {
