@@ -4,6 +4,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { checkDefinition, type RunDefinition } from './define-run.ts'
 import { RunError } from './run-error.ts'
 
+const PROGRAM = /\.[cm]?[jt]s$/
 const NAMES = ['index.ts', 'recipe.ts', 'index.js', 'recipe.js']
 
 /** The file that a path means: itself, or the program in a folder. Undefined where there is none. */
@@ -18,6 +19,8 @@ export async function programAt(path: string): Promise<string | undefined> {
 
 /** Imports the default export of a file that calls `defineRun`. What is wrong in the file is said with its line. */
 export async function loadDefinition(file: string): Promise<RunDefinition> {
+  if (!PROGRAM.test(file))
+    throw new RunError(`${file} is no program: a run is a file of TypeScript (.ts) or JavaScript (.js, .mjs)`)
   let exports: { default?: unknown }
   try {
     exports = await import(pathToFileURL(file).href)

@@ -141,9 +141,22 @@ export default defineRun({
   it.each([
     ['misses.ts', 'undefinedFunction()', /misses\.ts:1: ReferenceError: undefinedFunction is not defined/],
     ['breaks.ts', 'const a = 1\nlet b = = 2', /breaks\.ts:2: SyntaxError: Expression expected/],
+    ['page.txt', 'words', /page\.txt is no program: a run is a file of TypeScript/],
+    ['data.json', '{}', /data\.json is no program/],
+    [
+      'nothing.ts',
+      `import { defineRun } from ${JSON.stringify(join(source, 'runs', 'index.ts'))}
+export default defineRun({ name: 'nothing', train: () => Promise.reject(undefined) })`,
+      /nothing\.ts: threw undefined/,
+    ],
     ['enum.ts', 'enum A { B }', /enum\.ts:1: SyntaxError: TypeScript enum is not supported/],
-  ])('names the line of %s that is wrong', async (name, content, message) => {
-    const outcome = await whetstone('train', await file(name, content), '--run', join(directory, 'never'))
+  ])('says what is wrong with %s, and in which line', async (name, content, message) => {
+    const outcome = await whetstone(
+      'train',
+      await file(name, content),
+      '--run',
+      join(directory, `never-${name}`),
+    )
     expect(outcome).toMatchObject({ code: 1, stdout: '' })
     expect(outcome.stderr).toMatch(message)
     expect(outcome.stderr).not.toContain('    at ')

@@ -84,7 +84,7 @@ async function train(name: string, options: TrainOptions, findRecipe: FindRecipe
     }
   } catch (error) {
     screen.stop()
-    if ((error as Error).name !== 'RunInterrupted') throw withPlace(error, file)
+    if ((error as Error | undefined)?.name !== 'RunInterrupted') throw withPlace(error, file)
     const again = ['whetstone train', quoted(name), '--run', quoted(options.run), '--resume']
     process.stderr.write(`stopped with a checkpoint; this goes on with it:\n  ${again.join(' ')}\n`)
     process.exitCode = INTERRUPTED
