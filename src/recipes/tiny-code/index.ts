@@ -30,7 +30,7 @@ export default defineRun({
     pretrainSteps: steps(260),
     sftSteps: steps(300),
     preferenceSteps: steps(16),
-    grpoSteps: steps(30),
+    grpoSteps: steps(24),
     demonstrationSteps: steps(40),
     repairSteps: steps(12),
     heldOut: steps(100),
@@ -104,7 +104,7 @@ export default defineRun({
           ...onTests,
           algorithm: 'grpo',
           kl: { coefficient: 0.01 },
-          optimizer: { learningRate: 4e-4, warmupSteps: 2 },
+          optimizer: { learningRate: 1e-4, warmupSteps: 2 },
           steps: options.grpoSteps,
         }),
       )
