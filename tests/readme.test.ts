@@ -97,3 +97,8 @@ describe.each(pages)('%s', (page) => {
       },
     )
 })
+
+it('README.zh-CN.md has the commands and programs of README.md', () => {
+  for (const language of ['sh', 'ts', 'text'])
+    expect(blocks('README.zh-CN.md', language)).toEqual(blocks('README.md', language))
+})
