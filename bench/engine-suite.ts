@@ -1,6 +1,6 @@
 import { type Figure, figures } from './figures.ts'
 import { describeMachine } from './machine.ts'
-import { limitOf, type Measurement, measure, measurePeaks, summarise } from './measure.ts'
+import { type Effort, limitOf, type Measurement, measure, measurePeaks, summarise } from './measure.ts'
 
 export interface Row {
   figure: string
@@ -20,8 +20,11 @@ export interface Row {
  * Runs every figure `rounds` times, ours and the peers' in turn, each in a process of its own and nothing beside it.
  * `say` hears what is being run.
  */
-export async function runEngineSuite(quick: boolean, only: string | null, say: (line: string) => void) {
-  const rounds = quick ? 1 : 3
+export async function runEngineSuite(
+  { quick, rounds }: Effort,
+  only: string | null,
+  say: (line: string) => void,
+) {
   const repetitions = quick ? 2 : 5
   const chosen = figures.filter(({ name }) => only === null || name.includes(only))
   if (chosen.length === 0)

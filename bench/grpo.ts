@@ -1,7 +1,7 @@
 /** GRPO on SmolLM2-135M against TRL: seconds a step, peak memory, and the engine's share of our step. Reaches: 8 x, half, 0.9. */
 import type { Command } from './figures.ts'
 import { describeMachine } from './machine.ts'
-import { type Measurement, measure, median } from './measure.ts'
+import { type Effort, type Measurement, measure, median } from './measure.ts'
 
 const commands: Record<string, Command> = {
   whetstone: [process.execPath, 'bench/engine/grpo-step.ts', 'bf16', 'REPETITIONS'],
@@ -24,8 +24,7 @@ interface GrpoRow {
 }
 
 /** Each side `rounds` times in turn, in processes of their own; medians of steps, the smallest peak of memory. */
-export async function benchGrpo(quick: boolean, say: (line: string) => void) {
-  const rounds = quick ? 1 : 3
+export async function benchGrpo({ quick, rounds }: Effort, say: (line: string) => void) {
   const repetitions = quick ? 1 : 2
   const measured = new Map(
     Object.keys(commands).map((side) => [side, [] as (Measurement & { engineShare?: number })[]]),

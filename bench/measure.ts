@@ -2,6 +2,12 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { Command } from './figures.ts'
 
+/** Short calls or usual ones, and how often each side is measured. */
+export interface Effort {
+  quick: boolean
+  rounds: number
+}
+
 /** What a measuring script prints as its last line. */
 export interface Measurement {
   tokens?: number
