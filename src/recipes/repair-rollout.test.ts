@@ -81,15 +81,35 @@ describe('the answer rollout', () => {
   })
 })
 
-it('demonstrations follow a failed first try with the report and the reference, and leave out a right one', async () => {
-  const tokenizer = await tinyTokenizer([task.prompt, right])
-  const show = async (answer: string) => {
-    const model = scriptedModel(tokenizer, () => answer)
-    return repairDemonstrations(model, sandbox, [task], { n: 1, maxTokens: 1000, seed: 1 })
-  }
-  const [failed] = await show(wrong)
-  expect(failed!.messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'user', 'assistant'])
-  expect(failed!.messages[2]!.content).toContain('failed: ')
-  expect(failed!.messages[3]!.content).toBe(right)
-  expect(await show(right)).toEqual([])
+/** Demonstrations of a policy whose first tries are these in turn, and whose second try is `second`. */
+async function demonstrate(firsts: string[], second: string) {
+  let asked = 0
+  const model = scriptedModel(await tinyTokenizer([task.prompt, right]), (prompt) =>
+    prompt.includes('The tests say') ? second : firsts[asked++]!,
+  )
+  const policy = createPolicy(model, { maxTokens: 1000 })
+  const options = { samples: firsts.length, maxTokens: 1000, rightPerRepair: 1, seed: 1 }
+  return repairDemonstrations(policy, sandbox, [task], options)
+}
+
+describe('demonstrations', () => {
+  it.each([
+    ['the second try', right],
+    ['the reference', wrong],
+  ])('follow a failed first try with its report and %s', async (_, second) => {
+    const [failed, ...rest] = await demonstrate([wrong], second)
+    expect(rest).toEqual([])
+    expect(failed!.messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'user', 'assistant'])
+    expect(failed!.messages[2]!.content).toContain('failed: ')
+    expect(failed!.messages[2]!.content).toContain(task.prompt)
+    expect(failed!.messages[3]!.content).toBe(right)
+  })
+
+  it('keep as many right first tries as they are told to a repair', async () => {
+    const lengths = (await demonstrate([right, wrong, right, right], right)).map(
+      ({ messages }) => messages.length,
+    )
+    expect(lengths).toEqual([4, 2])
+    expect(await demonstrate([right, right], right)).toEqual([])
+  })
 })

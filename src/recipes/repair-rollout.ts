@@ -8,9 +8,9 @@ export function judgeVisibly(sandbox: TestingSandbox, task: Task, answer: string
   return judgeAnswer(sandbox, { ...task, hiddenTests: task.visibleTests }, answer)
 }
 
-/** What the model reads of a failed try, short enough for a small context. */
-export function testReport({ message, reason }: Judgement): string {
-  return `The tests say: ${`${reason}: ${message}`.slice(0, 120)}\n\nMend the code.`
+/** What the model reads of a failed try, with the task again, since a small model looks at what it was told last. */
+export function testReport(task: Task, { message, reason }: Judgement): string {
+  return `The tests say: ${`${reason}: ${message}`.slice(0, 120)}\n\nMend the code. ${chatMessage(task)}`
 }
 
 /**
@@ -33,7 +33,7 @@ export function repairRollout(sandbox: TestingSandbox, options: { maxTokens: num
     }
     const first = await answer()
     const seen = await judgeVisibly(sandbox, task, first)
-    messages.push({ role: 'assistant', content: first }, { role: 'user', content: testReport(seen) })
+    messages.push({ role: 'assistant', content: first }, { role: 'user', content: testReport(task, seen) })
     const last = seen.passed ? first : await answer()
     const [before, after] = await Promise.all([
       judgeAnswer(sandbox, task, first),

@@ -1,4 +1,4 @@
-import { type GenerateOptions, generateTasks, type Task } from '../../data/index.ts'
+import { type GenerateOptions, generateTasks, seededRandom, seedOf, type Task } from '../../data/index.ts'
 import { completionPrompt } from '../../evals/generate-attempts.ts'
 import { referenceOf } from '../conversation-of.ts'
 
@@ -11,31 +11,43 @@ const family = {
 } satisfies Partial<GenerateOptions>
 
 export interface CodeTasks {
-  /** For pretraining, fine-tuning, learning from tests, and learning to repair: the same combinations, drawn apart. */
+  /** For pretraining and for fine-tuning: mostly of two steps, since few combinations have one. */
   read: Task[]
   instructed: Task[]
+  /** For learning from tests and to repair: as many of one step as of two, as in `heldOut`. */
   practised: Task[]
   mended: Task[]
   /** Combinations of operations that no other set has. */
   heldOut: Task[]
 }
 
-export interface TaskCounts {
-  read: number
-  instructed: number
-  practised: number
-  mended: number
-  heldOut: number
-}
+/** `practised` and `mended` are rounded down to multiples of 200. */
+export type TaskCounts = Record<keyof CodeTasks, number>
+
+/** Distinct combinations of one step that are asked for at once; there are a few more. */
+const oneStepTasks = 100
 
 export function codeTasks(seed: number, counts: TaskCounts): CodeTasks {
-  const train = (part: number, count: number) =>
-    generateTasks({ ...family, seed: seed * 4 + part, count, split: 'train' })
+  const train = (part: string, count: number, levels: number[] = family.levels) =>
+    generateTasks({ ...family, levels, seed: seedOf('tiny-code', seed, part), count, split: 'train' })
+
+  /** Every combination of one step in several wordings, among as many of two steps, in random order. */
+  function balanced(part: string, count: number): Task[] {
+    const wordings = Math.floor(count / (2 * oneStepTasks))
+    const tasks = train(part, wordings * oneStepTasks, [2])
+    for (let wording = 0; wording < wordings; wording++)
+      for (const task of train(`${part} ${wording}`, oneStepTasks, [1]))
+        tasks.push({ ...task, id: `${task.id}/${wording}` })
+    const random = seededRandom('tiny-code order', seed, part)
+    const keyed = tasks.map((task) => ({ task, key: random.next() }))
+    return keyed.sort((a, b) => a.key - b.key).map(({ task }) => task)
+  }
+
   return {
-    read: train(0, counts.read),
-    instructed: train(1, counts.instructed),
-    practised: train(2, counts.practised),
-    mended: train(3, counts.mended),
+    read: train('read', counts.read),
+    instructed: train('instructed', counts.instructed),
+    practised: balanced('practised', counts.practised),
+    mended: balanced('mended', counts.mended),
     heldOut: generateTasks({ ...family, seed, count: counts.heldOut, split: 'held-out' }),
   }
 }

@@ -1,7 +1,7 @@
 /**
  * From nothing to a model that writes small functions, in minutes on a laptop: tokenizer, pretraining on code and its description,
  * fine-tuning to answer questions, a preference stage on groups of its own answers, reinforcement learning on hidden tests, and repair:
- * two tries, the second after reading which test failed. After each stage the same held-out tasks are measured;
+ * two tries, the second after reading which test failed, learnt from its own rollouts. After each stage the same held-out tasks are measured;
  * their combinations of operations occur in no training task.
  */
 import { join } from 'node:path'
@@ -14,7 +14,6 @@ import { answerRollout } from '../answer-rollout.ts'
 import { createCodeCard } from '../code-card.ts'
 import { conversationOf } from '../conversation-of.ts'
 import { repairDemonstrations } from '../repair-demonstrations.ts'
-import { repairRollout } from '../repair-rollout.ts'
 import { runToEnd } from '../run-to-end.ts'
 import { sha256Of } from '../sha256-of.ts'
 import { codeTasks, documentOf } from './code-tasks.ts'
@@ -29,10 +28,9 @@ export default defineRun({
   options: {
     pretrainSteps: steps(260),
     sftSteps: steps(300),
-    preferenceSteps: steps(16),
-    grpoSteps: steps(24),
-    demonstrationSteps: steps(40),
-    repairSteps: steps(12),
+    preferenceSteps: steps(12),
+    grpoSteps: steps(30),
+    repairSteps: steps(40),
     heldOut: steps(100),
     samples: steps(10),
   },
@@ -42,7 +40,7 @@ export default defineRun({
       read: 4000,
       instructed: 3000,
       practised: 800,
-      mended: 1500,
+      mended: 1200,
       heldOut,
     })
     await run.dataset('tasks', sha256Of(tasks))
@@ -68,7 +66,7 @@ export default defineRun({
       tasks: tasks.practised.map((task) => ({ id: task.id, task })),
       rollout: answerRollout(sandbox, { maxTokens }),
       tasksPerStep: 32,
-      optimizer: { learningRate: 2e-4, warmupSteps: 2 },
+      optimizer: { learningRate: 1e-4, warmupSteps: 2, beta2: 0.99 },
     }
     try {
       await runToEnd(
@@ -93,7 +91,6 @@ export default defineRun({
         groupPreference({
           ...onTests,
           algorithm: 'gdpo-contrast',
-          optimizer: { learningRate: 5e-5, warmupSteps: 2 },
           steps: options.preferenceSteps,
         }),
       )
@@ -104,39 +101,29 @@ export default defineRun({
           ...onTests,
           algorithm: 'grpo',
           kl: { coefficient: 0.01 },
-          optimizer: { learningRate: 1e-4, warmupSteps: 2 },
           steps: options.grpoSteps,
         }),
       )
       await card.measure('grpo')
 
       const examples = await run.once('demonstrations', () =>
-        repairDemonstrations(model, sandbox, tasks.mended, {
-          n: 2,
+        repairDemonstrations(policy, sandbox, tasks.mended, {
+          samples: 2,
           maxTokens,
+          rightPerRepair: 3,
           seed: run.seed,
         }),
       )
       await runToEnd(
         sft({
-          name: 'demonstrations',
+          name: 'repair',
           model,
           examples,
           answers: 'last',
           run,
-          steps: options.demonstrationSteps,
-          batch,
-          optimizer: muon(0.002, 2e-4),
-        }),
-      )
-      const rollout = repairRollout(sandbox, { maxTokens })
-      await runToEnd(
-        policyGradient({
-          ...onTests,
-          name: 'repair',
-          rollout,
-          algorithm: 'grpo',
           steps: options.repairSteps,
+          batch,
+          optimizer: { learningRate: 5e-5, schedule: 'linear', warmupSteps: 5, finalShare: 0.05 },
         }),
       )
       const repaired = await run.once('repair', async () => {
