@@ -12,6 +12,8 @@ const EXPECTED = new Set([
   'DataError',
   'EngineError',
   'RunError',
+  'RolloutError',
+  'RangeError',
   'Error',
 ])
 

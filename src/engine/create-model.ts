@@ -1,5 +1,6 @@
 import { saveTokenizerFolder, type Tokenizer } from '../text/index.ts'
 import { checkNames, checkText } from './check-arguments.ts'
+import { checkTrainingFits } from './check-memory.ts'
 import { checkOptions, checkSequences } from './check-sequences.ts'
 import { drawSamples } from './draw-samples.ts'
 import { EngineError } from './engine-error.ts'
@@ -28,11 +29,9 @@ export function createModel(addon: NativeModel, tokenizer: Tokenizer, precision:
     },
     sample: (request) => drawSamples(native, tokenizer, info.vocabularySize, request),
     async trainable(method, head) {
-      return createTrainable(
-        await native.trainable(nativeMethod(method, head, info.hiddenSize)),
-        tokenizer,
-        precision,
-      )
+      const settings = nativeMethod(method, head, info.hiddenSize)
+      if ('full' in method && method.full) checkTrainingFits(info.parameters)
+      return createTrainable(await native.trainable(settings), tokenizer, precision)
     },
     async parameter(name) {
       checkText('parameter: the name', name)

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { loadTokenizer, loadTokenizerFolder, missingTokenizer, type Tokenizer } from '../text/index.ts'
 import { checkText } from './check-arguments.ts'
+import { checkWeightsFit } from './check-memory.ts'
 import { createModel } from './create-model.ts'
 import { EngineError } from './engine-error.ts'
 import { type EngineOptions, nativeOptions } from './load-options.ts'
@@ -26,6 +27,7 @@ export async function loadModel(name: string, options: LoadOptions = {}): Promis
     throw new EngineError(`loadModel: signal is ${shown(signal)}; it must be an AbortSignal`)
   signal?.throwIfAborted()
   const { path } = await resolveModel(name, options)
+  await checkWeightsFit(path)
   const native = await binding.open(path, settings)
   return createModel(native, await tokenizerOf(path, native), settings.precision)
 }

@@ -64,6 +64,7 @@ export function createCodeCard({ run, model, sandbox, benchmarks, log }: CodeCar
             n: samples,
             ks: ksOf(benchmark),
             seed: run.seed,
+            onTask: sayNowAndThen(`${stage}: measuring ${name}tasks`, asked.tasks.length, log),
             ...(prompting && { prompting }),
           })
         })
@@ -105,6 +106,19 @@ const slug = (text: string) =>
     .trim()
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')
+
+const msBetweenLines = 10_000
+
+/** Says how many of `total` are done, at most every few seconds. */
+function sayNowAndThen(what: string, total: number, log: (text: string) => void) {
+  let last = performance.now()
+  return (done: number) => {
+    const now = performance.now()
+    if (now - last < msBetweenLines) return
+    last = now
+    log(`${what}, ${done} of ${total}`)
+  }
+}
 
 /** `pass@1 53.3 % (45.3 to 61.7), ...` */
 function describeValues(values: Record<string, number>): string {

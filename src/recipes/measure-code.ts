@@ -29,6 +29,8 @@ export interface MeasureOptions {
   temperature: number
   seed: number
   prompting: Prompting
+  /** Called with the number of tasks answered so far. */
+  onTask?: (done: number) => void
 }
 
 /** pass@k of a model on tasks by their hidden tests. The same model and seed give the same figures. */

@@ -95,6 +95,13 @@ describe('rewards of several parts in training', () => {
 })
 
 describe('a stage of rollouts', () => {
+  it('refuses a measurement that gives nothing by name, with warnings on', async () => {
+    const evaluate = { every: 1, measure: async () => undefined as never }
+    await expect(reportsOf(policyGradient(await options({ evaluate, steps: 1 })))).rejects.toThrow(
+      'evaluate.measure must give an object of numbers, got undefined',
+    )
+  })
+
   it('measures on the way and warns where the reward rises and the held-out pass rate falls', async () => {
     let pass = 1
     const evaluate = {

@@ -119,16 +119,7 @@ export async function* rolloutStage<T>(
         ],
       }
     },
-    ...(evaluate && {
-      evaluate: {
-        ...evaluate,
-        async measure() {
-          const measured = await evaluate.measure()
-          say(warnings.afterEvaluation(measured))
-          return measured
-        },
-      },
-    }),
+    ...(evaluate && { evaluate, afterEvaluation: (found) => say(warnings.afterEvaluation(found)) }),
     ...(run && { run }),
     ...(trainer.close && { close: trainer.close }),
   })

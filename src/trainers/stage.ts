@@ -64,6 +64,8 @@ export interface Stage {
   /** Runs step `index`. All that is random in it follows from the run's seed and the index. */
   step(index: number): Promise<StepOutcome>
   evaluate?: Evaluation
+  /** Hears what was measured, once it is known to be finite numbers. */
+  afterEvaluation?(measured: Record<string, number>): void
   run?: StageRun
   /** Lets go of what the stage holds, however it ends. */
   close?(): Promise<void>
@@ -132,6 +134,7 @@ async function measure(
   const { evaluate, steps } = stage
   if (!evaluate || (done % evaluate.every !== 0 && done !== steps)) return false
   report.evaluation = measured(stage.name, done - 1, await evaluate.measure())
+  stage.afterEvaluation?.(report.evaluation)
   if (!evaluate.best) return false
   const { metric, goal } = evaluate.best
   const value = report.evaluation[metric]

@@ -23,8 +23,8 @@ export default defineRun({
   seed: 1,
   options: {
     model: z.string().default('smollm2-135m'),
-    sftSteps: count(30),
-    grpoSteps: count(30),
+    sftSteps: count(60),
+    grpoSteps: count(50),
     heldOut: count(60),
     heldOutSamples: count(10),
     /** Tasks of HumanEval, from the first; 0 leaves it out. */
@@ -32,8 +32,13 @@ export default defineRun({
     humanEvalSamples: count(10),
   },
   async train({ run, options, log }) {
-    const family = { languages: ['python' as const], levels: [1, 2], examples: false }
-    const shown = generateTasks({ ...family, seed: run.seed * 2, count: 500, split: 'train' })
+    const family = {
+      languages: ['python' as const],
+      inputs: ['integers' as const],
+      levels: [1, 2],
+      examples: false,
+    }
+    const shown = generateTasks({ ...family, seed: run.seed * 2, count: 1000, split: 'train' })
     const practised = generateTasks({ ...family, seed: run.seed * 2 + 1, count: 300, split: 'train' })
     const heldOut = generateTasks({ ...family, seed: run.seed, count: options.heldOut, split: 'held-out' })
     await run.dataset('tasks', sha256Of([shown, practised, heldOut]))
@@ -46,7 +51,7 @@ export default defineRun({
         name: '',
         tasks: heldOut,
         samples: options.heldOutSamples,
-        temperature: 1,
+        temperature: 0.6,
         maxTokens,
         prompting: 'chat' as const,
       },
@@ -57,7 +62,7 @@ export default defineRun({
         samples: options.humanEvalSamples,
         temperature: 0.6,
         maxTokens: 256,
-        prompting: 'completion' as const,
+        prompting: 'chat' as const,
       },
     ].filter(({ tasks }) => tasks.length > 0)
     const card = createCodeCard({ run, model, sandbox, benchmarks, log })
@@ -70,7 +75,7 @@ export default defineRun({
           run,
           steps: options.sftSteps,
           batch: { examples: 16 },
-          optimizer: { learningRate: 1e-3, schedule: 'linear', warmupSteps: 3, finalShare: 0.1 },
+          optimizer: { learningRate: 5e-4, schedule: 'linear', warmupSteps: 3, finalShare: 0.1 },
         }),
       )
       await card.measure('sft', { names: [''] })
@@ -78,7 +83,6 @@ export default defineRun({
         policyGradient({
           algorithm: 'grpo',
           policy,
-          reference: base,
           tasks: practised.map((task) => ({ id: task.id, task })),
           rollout: answerRollout(sandbox, { maxTokens }),
           run,
@@ -86,7 +90,7 @@ export default defineRun({
           tasksPerStep: 8,
           groupSize: 8,
           minibatches: 2,
-          optimizer: { learningRate: 3e-4, warmupSteps: 2 },
+          optimizer: { learningRate: 2e-4, warmupSteps: 2 },
         }),
       )
       await card.measure('grpo')

@@ -90,7 +90,7 @@ export default defineRun({
       await runToEnd(
         groupPreference({
           ...onTests,
-          algorithm: 'gdpo-contrast',
+          algorithm: 'gspo-pairs',
           steps: options.preferenceSteps,
         }),
       )

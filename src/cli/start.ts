@@ -1,0 +1,35 @@
+import { loadModel } from '../engine/index.ts'
+import { findRecipe } from '../recipes/find-recipe.ts'
+import { chatCommand } from './commands/chat.ts'
+import { compareCommand } from './commands/compare.ts'
+import { doctorCommand } from './commands/doctor.ts'
+import { evalCommand } from './commands/eval.ts'
+import { pullCommand } from './commands/pull.ts'
+import { reportCommand } from './commands/report.ts'
+import { sampleCommand } from './commands/sample.ts'
+import { sandboxCommand } from './commands/sandbox.ts'
+import { scoreCommand } from './commands/score.ts'
+import { tasksCommand } from './commands/tasks.ts'
+import { trainCommand } from './commands/train.ts'
+import type { LoadModel } from './load-model.ts'
+import { createProgram, runProgram } from './program.ts'
+import { showProgress } from './show-progress.ts'
+
+const load: LoadModel = (name, options) => loadModel(name, { ...options, onProgress: showProgress() })
+
+// A reader that has seen enough (`| head`) is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+const commands = [
+  pullCommand(),
+  sampleCommand(load),
+  chatCommand(load),
+  scoreCommand(load),
+  evalCommand(load),
+  compareCommand(),
+  tasksCommand(),
+  trainCommand(findRecipe),
+  reportCommand(),
+  sandboxCommand(),
+  doctorCommand(),
+]
+await runProgram(createProgram(commands), process.argv.slice(2))
