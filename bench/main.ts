@@ -16,7 +16,7 @@ const usage = `usage: npm run bench [-- SUITE] [options]
 
 SUITE     engine (the default), losses, sandbox, grpo or algorithms
 --json    print one line of JSON
---quick   one short round
+--quick   short calls, and one round unless --rounds says more
 --rounds  how often engine (3) and grpo (1) measure each side, in turn
 --only    the engine's figures whose name contains this
 --help    print this
@@ -47,7 +47,8 @@ function readArguments() {
 function rounds(usual: number): number {
   const given = values.rounds === undefined ? (values.quick ? 1 : usual) : Number(values.rounds)
   if (Number.isInteger(given) && given > 0) return given
-  throw new Error(`--rounds must be a whole number above 0, not '${values.rounds}'`)
+  console.error(`bench: --rounds must be a whole number above 0, not '${values.rounds}'`)
+  process.exit(2)
 }
 
 /** The losses' bench is a script of its own; it also checks their share of the engine's time when given its speed. */
@@ -118,6 +119,10 @@ const name = positionals[0] ?? 'engine'
 const suite = suites[name]
 if (suite === undefined || positionals.length > 1) {
   console.error(`bench: no suite '${positionals.join(' ')}'; there are ${Object.keys(suites).join(', ')}`)
+  process.exit(2)
+}
+if (values.rounds !== undefined && name !== 'engine' && name !== 'grpo') {
+  console.error(`bench: the ${name} suite takes no --rounds`)
   process.exit(2)
 }
 try {

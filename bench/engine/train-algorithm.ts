@@ -20,7 +20,7 @@ if (!(seconds > 0 && samples > 0) || folder === undefined) {
   process.exit(2)
 }
 const [groupSize, tasksPerStep] = [8, 4]
-const optimizer = { learningRate: 0.0001, beta2: 0.99 }
+const optimizer = { learningRate: 0.00003, beta2: 0.99 }
 const baselineBytes = memory('VmRSS')
 const base = await loadModel(folder, { precision: 'f32' })
 const model = await base.trainable({ full: true })

@@ -7,6 +7,6 @@ export function nodeProblem(version: string): string | undefined {
   if (major > minimum[0] || (major === minimum[0] && minor >= minimum[1])) return undefined
   return (
     `this is Node ${version}, which is too old; Node ${minimum.join('.')} or newer is needed. ` +
-    'Install one from https://nodejs.org, or let npx bring one: npx -p node@24 -p whetstone whetstone --help'
+    'Install one from https://nodejs.org, or run the command through npx, which takes the Node that was installed with it'
   )
 }

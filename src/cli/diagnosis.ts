@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
-import { availableParallelism, cpus, totalmem } from 'node:os'
+import { availableParallelism, cpus } from 'node:os'
+import { memoryLimit } from '../engine/check-memory.ts'
 import { cacheDirectory } from '../engine/resolve/index.ts'
 import { native } from '../native/index.ts'
 import { type BackendReport, sandboxReport } from '../sandbox/index.ts'
@@ -130,12 +131,6 @@ function cpuPath(problems: Problem[]): { path?: string; availablePaths: string[]
     })
     return { availablePaths: [] }
   }
-}
-
-/** A container's limit where there is one, else the machine's memory. */
-function memoryLimit(): number {
-  const limit = process.constrainedMemory()
-  return limit > 0 && limit < totalmem() ? limit : totalmem()
 }
 
 function versionOf([command, ...args]: [string, ...string[]], environment: NodeJS.ProcessEnv): string | null {

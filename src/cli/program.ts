@@ -13,7 +13,6 @@ const EXPECTED = new Set([
   'EngineError',
   'RunError',
   'RolloutError',
-  'RangeError',
   'Error',
 ])
 

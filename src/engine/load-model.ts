@@ -27,7 +27,7 @@ export async function loadModel(name: string, options: LoadOptions = {}): Promis
     throw new EngineError(`loadModel: signal is ${shown(signal)}; it must be an AbortSignal`)
   signal?.throwIfAborted()
   const { path } = await resolveModel(name, options)
-  await checkWeightsFit(path)
+  await checkWeightsFit(path, settings.precision)
   const native = await binding.open(path, settings)
   return createModel(native, await tokenizerOf(path, native), settings.precision)
 }

@@ -1,5 +1,6 @@
 import type { Tokenizer } from '../text/index.ts'
 import { checkInteger } from './check-arguments.ts'
+import { refuseBeyondMemory } from './check-memory.ts'
 import { createModel } from './create-model.ts'
 import { EngineError } from './engine-error.ts'
 import { type EngineOptions, nativeOptions } from './load-options.ts'
@@ -60,13 +61,9 @@ function checkMemory(config: Record<string, unknown>, precision: Precision): voi
     'num_hidden_layers',
   ].map((field) => Number(config[field])) as [number, number, number, number]
   const bytes = hidden * (vocabulary + 3 * layers * intermediate) * (precision === 'bf16' ? 2 : 4)
-  const available = process.availableMemory()
-  if (bytes > available)
-    throw new EngineError(
-      `newModel: weights of these sizes take more than ${gigabytes(bytes)} GB, and ${gigabytes(available)} GB are available; make hidden_size, intermediate_size, num_hidden_layers or vocab_size smaller`,
-    )
-}
-
-function gigabytes(bytes: number): string {
-  return (bytes / 1e9).toFixed(1)
+  refuseBeyondMemory(
+    bytes,
+    'newModel: weights of these sizes take',
+    'make hidden_size, intermediate_size, num_hidden_layers or vocab_size smaller',
+  )
 }

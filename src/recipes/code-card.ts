@@ -5,6 +5,7 @@ import type { Prompting } from '../evals/index.ts'
 import type { ReportCard, Run } from '../runs/index.ts'
 import type { Sandbox } from '../sandbox/index.ts'
 import { type CodeMeasure, measureCode } from './measure-code.ts'
+import { sayNowAndThen } from './say-now-and-then.ts'
 
 /** A set of tasks and how a model is asked them. */
 export interface CodeBenchmark {
@@ -56,6 +57,7 @@ export function createCodeCard({ run, model, sandbox, benchmarks, log }: CodeCar
       const answers: CodeMeasure['answers'] = []
       for (const benchmark of benchmarks.filter(({ name }) => names?.includes(name) ?? true)) {
         const { name, samples, ...asked } = benchmark
+        const say = sayNowAndThen(`${stage}: measuring ${name}tasks`, log)
         const measured = await run.once(slug(`${stage} ${name}`), async () => {
           await model.saveWeights(join(run.directory, 'models', slug(stage)))
           return measureCode(model, {
@@ -64,7 +66,7 @@ export function createCodeCard({ run, model, sandbox, benchmarks, log }: CodeCar
             n: samples,
             ks: ksOf(benchmark),
             seed: run.seed,
-            onTask: sayNowAndThen(`${stage}: measuring ${name}tasks`, asked.tasks.length, log),
+            onTask: (done) => say(done, asked.tasks.length),
             ...(prompting && { prompting }),
           })
         })
@@ -93,7 +95,7 @@ export function createCodeCard({ run, model, sandbox, benchmarks, log }: CodeCar
             ({ name, tasks, samples, temperature }) =>
               `${name || 'Held-out '}tasks: ${tasks.length}, ${samples} samples each at temperature ${temperature}.`,
           ),
-          'Intervals are of 95 %, by bootstrap over tasks.',
+          'Intervals are of 95 %, by bootstrap over tasks, as if tasks that share an operation were independent.',
           ...notes,
         ],
       }
@@ -106,19 +108,6 @@ const slug = (text: string) =>
     .trim()
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')
-
-const msBetweenLines = 10_000
-
-/** Says how many of `total` are done, at most every few seconds. */
-function sayNowAndThen(what: string, total: number, log: (text: string) => void) {
-  let last = performance.now()
-  return (done: number) => {
-    const now = performance.now()
-    if (now - last < msBetweenLines) return
-    last = now
-    log(`${what}, ${done} of ${total}`)
-  }
-}
 
 /** `pass@1 53.3 % (45.3 to 61.7), ...` */
 function describeValues(values: Record<string, number>): string {

@@ -4,12 +4,12 @@ import { chatMessage } from '../evals/generate-attempts.ts'
 import type { Rollout } from '../rollouts/index.ts'
 
 /** The verdict of the tests that the model may see on the code in an answer. */
-export function judgeVisibly(sandbox: TestingSandbox, task: Task, answer: string): Promise<Judgement> {
+function judgeVisibly(sandbox: TestingSandbox, task: Task, answer: string): Promise<Judgement> {
   return judgeAnswer(sandbox, { ...task, hiddenTests: task.visibleTests }, answer)
 }
 
 /** What the model reads of a failed try, with the task again, since a small model looks at what it was told last. */
-export function testReport(task: Task, { message, reason }: Judgement): string {
+function testReport(task: Task, { message, reason }: Judgement): string {
   return `The tests say: ${`${reason}: ${message}`.slice(0, 120)}\n\nMend the code. ${chatMessage(task)}`
 }
 

@@ -13,6 +13,7 @@ import { policyGradient, sft } from '../../trainers/index.ts'
 import { answerRollout } from '../answer-rollout.ts'
 import { createCodeCard } from '../code-card.ts'
 import { conversationOf } from '../conversation-of.ts'
+import { rolloutTasks } from '../rollout-tasks.ts'
 import { runToEnd } from '../run-to-end.ts'
 import { sha256Of } from '../sha256-of.ts'
 
@@ -83,7 +84,7 @@ export default defineRun({
         policyGradient({
           algorithm: 'grpo',
           policy,
-          tasks: practised.map((task) => ({ id: task.id, task })),
+          tasks: rolloutTasks(practised),
           rollout: answerRollout(sandbox, { maxTokens }),
           run,
           steps: options.grpoSteps,

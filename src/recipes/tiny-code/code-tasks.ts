@@ -11,7 +11,7 @@ const family = {
 } satisfies Partial<GenerateOptions>
 
 export interface CodeTasks {
-  /** For pretraining and for fine-tuning: mostly of two steps, since few combinations have one. */
+  /** For pretraining and for fine-tuning: mostly of two steps, since few distinct tasks have one. */
   read: Task[]
   instructed: Task[]
   /** For learning from tests and to repair: as many of one step as of two, as in `heldOut`. */
@@ -24,14 +24,14 @@ export interface CodeTasks {
 /** `practised` and `mended` are rounded down to multiples of 200. */
 export type TaskCounts = Record<keyof CodeTasks, number>
 
-/** Distinct combinations of one step that are asked for at once; there are a few more. */
+/** Distinct tasks of one step, each an operation and its number, that are drawn at once; there are about 117. */
 const oneStepTasks = 100
 
 export function codeTasks(seed: number, counts: TaskCounts): CodeTasks {
   const train = (part: string, count: number, levels: number[] = family.levels) =>
     generateTasks({ ...family, levels, seed: seedOf('tiny-code', seed, part), count, split: 'train' })
 
-  /** Every combination of one step in several wordings, among as many of two steps, in random order. */
+  /** Tasks of one step, drawn anew for each wording, among as many of two steps, in random order. */
   function balanced(part: string, count: number): Task[] {
     const wordings = Math.floor(count / (2 * oneStepTasks))
     const tasks = train(part, wordings * oneStepTasks, [2])

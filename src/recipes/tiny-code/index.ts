@@ -14,7 +14,9 @@ import { answerRollout } from '../answer-rollout.ts'
 import { createCodeCard } from '../code-card.ts'
 import { conversationOf } from '../conversation-of.ts'
 import { repairDemonstrations } from '../repair-demonstrations.ts'
+import { rolloutTasks } from '../rollout-tasks.ts'
 import { runToEnd } from '../run-to-end.ts'
+import { sayNowAndThen } from '../say-now-and-then.ts'
 import { sha256Of } from '../sha256-of.ts'
 import { codeTasks, documentOf } from './code-tasks.ts'
 import { measureRepair } from './measure-repair.ts'
@@ -31,6 +33,8 @@ export default defineRun({
     preferenceSteps: steps(12),
     grpoSteps: steps(30),
     repairSteps: steps(40),
+    /** Tasks of the repair stage, a multiple of 200. */
+    mended: z.int().min(200).multipleOf(200).default(1200),
     heldOut: steps(100),
     samples: steps(10),
   },
@@ -40,7 +44,7 @@ export default defineRun({
       read: 4000,
       instructed: 3000,
       practised: 800,
-      mended: 1200,
+      mended: options.mended,
       heldOut,
     })
     await run.dataset('tasks', sha256Of(tasks))
@@ -63,7 +67,7 @@ export default defineRun({
     const onTests = {
       policy,
       run,
-      tasks: tasks.practised.map((task) => ({ id: task.id, task })),
+      tasks: rolloutTasks(tasks.practised),
       rollout: answerRollout(sandbox, { maxTokens }),
       tasksPerStep: 32,
       optimizer: { learningRate: 1e-4, warmupSteps: 2, beta2: 0.99 },
@@ -112,23 +116,34 @@ export default defineRun({
           maxTokens,
           rightPerRepair: 3,
           seed: run.seed,
+          onProgress: sayNowAndThen('repair: two tries at each task', log),
         }),
       )
-      await runToEnd(
-        sft({
-          name: 'repair',
-          model,
-          examples,
-          answers: 'last',
-          run,
-          steps: options.repairSteps,
-          batch,
-          optimizer: { learningRate: 5e-5, schedule: 'linear', warmupSteps: 5, finalShare: 0.05 },
-        }),
-      )
+      if (examples.length === 0) log('repair: no try failed its visible tests, so there is nothing to mend')
+      else
+        await runToEnd(
+          sft({
+            name: 'repair',
+            model,
+            examples,
+            answers: 'last',
+            run,
+            steps: options.repairSteps,
+            batch,
+            optimizer: { learningRate: 5e-5, schedule: 'linear', warmupSteps: 5, finalShare: 0.05 },
+          }),
+        )
       const repaired = await run.once('repair', async () => {
         await model.saveWeights(join(run.directory, 'models', 'repair'))
-        return measureRepair({ policy, sandbox, tasks: tasks.heldOut, samples, maxTokens, seed: run.seed })
+        return measureRepair({
+          policy,
+          sandbox,
+          tasks: tasks.heldOut,
+          samples,
+          maxTokens,
+          seed: run.seed,
+          onProgress: sayNowAndThen('repair: measuring two tries', log),
+        })
       })
       card.keep('repair', repaired.values, repaired.answers)
       return card.finish([

@@ -5,6 +5,7 @@ import { collectGroups, type Policy } from '../../rollouts/index.ts'
 import type { Sandbox } from '../../sandbox/index.ts'
 import { type CodeMeasure, passValues } from '../measure-code.ts'
 import { repairRollout } from '../repair-rollout.ts'
+import { rolloutTasks } from '../rollout-tasks.ts'
 
 export interface MeasureRepairOptions {
   policy: Policy<TrainableModel>
@@ -13,19 +14,22 @@ export interface MeasureRepairOptions {
   samples: number
   maxTokens: number
   seed: number
+  /** Called with rollouts that are over, and all of them. */
+  onProgress?: (done: number, total: number) => void
 }
 
 /** pass@k where every sample is up to two tries, the second after the first one's failing test; `first try` is the share that needed none. */
 export async function measureRepair(options: MeasureRepairOptions): Promise<CodeMeasure> {
-  const { policy, sandbox, tasks, samples, maxTokens, seed } = options
+  const { policy, sandbox, tasks, samples, maxTokens, seed, onProgress } = options
   const { groups } = await collectGroups({
     policy,
-    tasks: tasks.map((task) => ({ id: task.id, task })),
+    tasks: rolloutTasks(tasks),
     rollout: repairRollout(sandbox, { maxTokens }),
     groupSize: samples,
     seed,
     step: 0,
     onFailure: 'zero',
+    onProgress: ({ done, total }) => onProgress?.(done, total),
   })
   const passed = groups.map(({ trajectories }) => trajectories.map(({ parts }) => parts.passed === 1))
   const tallies = passed.map((verdicts) => ({
