@@ -84,7 +84,7 @@ describe('newModel', () => {
     [{ hidden_act: 'gelu' }, "hidden_act is 'gelu'"],
     [{ tie_word_embeddings: 'yes' }, 'tie_word_embeddings is "yes"'],
     [{ eos_token_id: 260 }, 'eos_token_id 260 is outside vocab_size 260'],
-    [{ hidden_size: 2 ** 16, vocab_size: 2 ** 24 }, 'weights of these sizes take at least'],
+    [{ hidden_size: 2 ** 16, vocab_size: 2 ** 24 }, 'weights of these sizes take at least 4398.1 GB'],
   ])('refuses %o by the name of its field', async (fields, message) => {
     const refused = make({ ...config, ...fields })
     await expect(refused).rejects.toThrow(message)
