@@ -94,7 +94,7 @@ export default defineRun({
       await runToEnd(
         groupPreference({
           ...onTests,
-          algorithm: 'gspo-pairs',
+          algorithm: 'gdpo-contrast',
           steps: options.preferenceSteps,
         }),
       )
