@@ -4,6 +4,7 @@ import { type CallRecord, collectGroups, type Policy } from '../rollouts/index.t
 import { solutionMessage } from './conversation-of.ts'
 import { repairRollout } from './repair-rollout.ts'
 import { rolloutTasks } from './rollout-tasks.ts'
+import { callingTests } from './run-tests-tool.ts'
 
 export interface DemonstrationOptions {
   /** Two-try rollouts of each task. */
@@ -17,9 +18,9 @@ export interface DemonstrationOptions {
 }
 
 /**
- * Conversations that show how a repair goes, made of the policy's own rollouts at tasks with a reference solution. A first try that fails its
- * visible tests is followed by their report and by the second try where that one was right, else by the reference. First tries that pass all tests
- * stand alone. Only the last answer of each is to be learnt. All tries may pass; then nothing is mended and there is no example.
+ * Conversations that show how a repair goes, made of the policy's own rollouts at tasks with a reference solution. A first try that fails the
+ * visible tests it called is followed by their report and by the second try where that one was right, else by the reference. First tries that
+ * pass all tests stand alone. Only the last answer of each is to be learnt. All tries may pass; then nothing is mended and there is no example.
  */
 export async function repairDemonstrations(
   policy: Policy,
@@ -42,20 +43,19 @@ export async function repairDemonstrations(
     .filter(({ calls }) => calls.length === 2)
     .map(({ task, calls, parts }) => {
       const [first, second] = calls as [CallRecord, CallRecord]
-      const report = String(second.messages.at(-1)!.content)
+      const report = second.messages.at(-1)!
       const answer = parts.passed === 1 ? second.text : solutionMessage(task)
-      return { messages: [...exchange(chatMessage(task), first.text), ...exchange(report, answer)] }
+      return callingTests({ messages: [...exchange(task, first.text), report, answerOf(answer)] })
     })
   const right = tries
     .filter(({ calls, parts }) => calls.length === 1 && parts.passed === 1)
     .slice(0, mended.length * rightPerRepair)
-    .map(({ task, calls }) => ({ messages: exchange(chatMessage(task), calls[0]!.text) }))
+    .map(({ task, calls }) => callingTests({ messages: exchange(task, calls[0]!.text) }))
   return [...mended, ...right]
 }
 
-function exchange(question: string, answer: string): MessagesExample['messages'] {
-  return [
-    { role: 'user', content: question },
-    { role: 'assistant', content: answer },
-  ]
+const answerOf = (content: string) => ({ role: 'assistant' as const, content })
+
+function exchange(task: Task, answer: string): MessagesExample['messages'] {
+  return [{ role: 'user', content: chatMessage(task) }, answerOf(answer)]
 }

@@ -7,6 +7,7 @@ import { answerRollout } from './answer-rollout.ts'
 import { solutionMessage } from './conversation-of.ts'
 import { repairDemonstrations } from './repair-demonstrations.ts'
 import { repairRollout } from './repair-rollout.ts'
+import { runTestsCall } from './run-tests-tool.ts'
 import { tinyTokenizer } from './tiny-code/tiny-model.ts'
 
 const [task] = generateTasks({
@@ -46,8 +47,11 @@ async function play(rollout: Rollout<Task>, answers: string[]) {
 }
 
 describe('the repair rollout', () => {
-  it('shows which visible test failed and rewards the mended answer', async () => {
-    const { prompts, trajectory } = await play(repairRollout(sandbox, { maxTokens: 1000 }), [wrong, right])
+  it('shows the caller of the tests which one failed and rewards the mended answer', async () => {
+    const { prompts, trajectory } = await play(repairRollout(sandbox, { maxTokens: 1000 }), [
+      wrong + runTestsCall,
+      right,
+    ])
     expect(trajectory.parts).toEqual({ passed: 1, tests: 1, first: 0 })
     expect(trajectory.reward).toBe(1)
     expect(trajectory.prefixBreaks).toBe(0)
@@ -55,14 +59,29 @@ describe('the repair rollout', () => {
     expect(prompts[1]!.slice(prompts[0]!.length)).toContain('failed: ')
   })
 
-  it('asks no second time after a right answer', async () => {
-    const { prompts, trajectory } = await play(repairRollout(sandbox, { maxTokens: 1000 }), [right])
-    expect(trajectory.parts).toEqual({ passed: 1, tests: 1, first: 1 })
+  it.each([
+    ['a right answer', right + runTestsCall, 1],
+    ['an answer that calls no tests', wrong, 0],
+    ['a call of another tool', `${wrong}<tool_call>\n{"name": "rm", "arguments": {}}\n</tool_call>`, 0],
+    ['a call that is no JSON', `${wrong}<tool_call>\n{"name": "run_te`, 0],
+  ])('asks no second time after %s', async (_, answer, passed) => {
+    const { prompts, trajectory } = await play(repairRollout(sandbox, { maxTokens: 1000 }), [answer])
+    expect(trajectory.parts).toMatchObject({ passed, first: passed })
     expect(prompts).toHaveLength(1)
   })
 
+  it('answers each of several calls', async () => {
+    const twice = wrong + runTestsCall + runTestsCall
+    const { trajectory } = await play(repairRollout(sandbox, { maxTokens: 1000 }), [twice, right])
+    expect(trajectory.reward).toBe(1)
+    expect(trajectory.calls[1]!.messages.map(({ role }) => role)).toEqual(['tool', 'tool'])
+  })
+
   it('rewards nothing for an answer that stays wrong', async () => {
-    const { trajectory } = await play(repairRollout(sandbox, { maxTokens: 1000 }), [wrong, wrong])
+    const { trajectory } = await play(repairRollout(sandbox, { maxTokens: 1000 }), [
+      wrong + runTestsCall,
+      wrong + runTestsCall,
+    ])
     expect(trajectory.reward).toBe(0)
     expect(trajectory.calls).toHaveLength(2)
   })
@@ -81,11 +100,11 @@ describe('the answer rollout', () => {
   })
 })
 
-/** Demonstrations of a policy whose first tries are these in turn, and whose second try is `second`. */
+/** Demonstrations of a policy whose first tries, each with a call of the tests, are these in turn, and whose second try is `second`. */
 async function demonstrate(firsts: string[], second: string) {
   let asked = 0
   const model = scriptedModel(await tinyTokenizer([task.prompt, right]), (prompt) =>
-    prompt.includes('The tests say') ? second : firsts[asked++]!,
+    prompt.includes('The tests say') ? second : firsts[asked++] + runTestsCall,
   )
   const policy = createPolicy(model, { maxTokens: 1000 })
   const options = { samples: firsts.length, maxTokens: 1000, rightPerRepair: 1, seed: 1 }
@@ -99,7 +118,8 @@ describe('demonstrations', () => {
   ])('follow a failed first try with its report and %s', async (_, second) => {
     const [failed, ...rest] = await demonstrate([wrong], second)
     expect(rest).toEqual([])
-    expect(failed!.messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'user', 'assistant'])
+    expect(failed!.messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'tool', 'assistant'])
+    expect(failed!.tools).toMatchObject([{ name: 'run_tests' }])
     expect(failed!.messages[2]!.content).toContain('failed: ')
     expect(failed!.messages[2]!.content).toContain(task.prompt)
     expect(failed!.messages[3]!.content).toBe(right)

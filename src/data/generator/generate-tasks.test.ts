@@ -25,6 +25,27 @@ test('equal seeds give equal tasks, a longer list begins with the shorter, anoth
   const other = generateTasks({ seed: 2, count: 100, split: 'train', levels: [4, 5] })
   expect(other.filter(({ id }) => train.some((task) => task.id === id)).length).toBeLessThan(5)
 })
+test('no more tasks than asked for are of the same operations, and a level of few operations is used up the sooner', () => {
+  const options = { seed: 1, split: 'held-out', levels: [1, 2], inputs: ['integers'] } as const
+  const most = (perCombination: number | undefined) => {
+    const tasks = generateTasks({
+      ...options,
+      levels: [...options.levels],
+      inputs: [...options.inputs],
+      languages: ['python'],
+      count: 60,
+      ...(perCombination && { perCombination }),
+    })
+    const counts = new Map<string, number>()
+    for (const { tags } of tasks) counts.set(tags.join(), (counts.get(tags.join()) ?? 0) + 1)
+    return Math.max(...counts.values())
+  }
+  expect(most(2)).toBe(2)
+  expect(most(undefined)).toBeGreaterThan(8)
+  expect(() => generateTasks({ seed: 1, count: 1, split: 'train', perCombination: 0 })).toThrow(
+    'perCombination is 0',
+  )
+})
 
 describe('splits', () => {
   test('no combination that is held out occurs in training, whatever the seed', () => {

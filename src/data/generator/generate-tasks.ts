@@ -2,7 +2,16 @@ import { createHash } from 'node:crypto'
 import { DataError } from '../data-error.ts'
 import { type Random, seededRandom } from '../random.ts'
 import type { Task } from '../tasks/task.ts'
-import { type Chain, levels, operationsOf, randomChain, type Split, splitOf, startingTypes } from './chain.ts'
+import {
+  type Chain,
+  combinations,
+  levels,
+  operationsOf,
+  randomChain,
+  type Split,
+  splitOf,
+  startingTypes,
+} from './chain.ts'
 import { chooseTests, type TestCase } from './choose-tests.ts'
 import type { ValueType } from './operation.ts'
 import { randomNames, renderPrompt } from './render-prompt.ts'
@@ -19,6 +28,8 @@ export interface GenerateOptions {
   levels?: number[]
   /** What the function's first argument may be. Everything by default. */
   inputs?: ValueType[]
+  /** Tasks of the same operations in the same order with other numbers, at most. As many as there are by default. */
+  perCombination?: number
   /** Whether the prompt shows the visible tests as examples. Default true. */
   examples?: boolean
 }
@@ -41,37 +52,53 @@ export function generateTasks(options: GenerateOptions): Task[] {
     throw new RangeError(
       `inputs: ${unknownInput ?? 'none'}; name some of ${[...new Set(startingTypes)].join(', ')}`,
     )
-  const tasks = new Map<string, Task>()
+  const { perCombination = Infinity } = options
+  if (!(perCombination >= 1)) throw new RangeError(`perCombination is ${perCombination}; it must be from 1`)
+  const known: Known = { ids: new Set(), combinations: new Map() }
+  const tasks: Task[] = []
   const usedUp = new Set<string>()
   const kinds = chosenLevels.flatMap((level) => languages.map((language) => ({ level, language })))
-  for (let index = 0; tasks.size < options.count; index++) {
+  for (let index = 0; tasks.length < options.count; index++) {
     const { level, language } = kinds[index % kinds.length]!
     if (usedUp.has(`${language} ${level}`)) continue
-    const task = newTask(options, index, language, level, tasks)
-    if (task !== undefined) tasks.set(task.id, task)
+    const task = newTask({ ...options, perCombination }, index, language, level, known)
+    if (task !== undefined) tasks.push(task)
     else if (usedUp.add(`${language} ${level}`).size === kinds.length) {
       throw new DataError(
-        `only ${tasks.size} distinct tasks found in split ${options.split}; ask for fewer or allow more levels`,
+        `only ${tasks.length} distinct tasks found in split ${options.split}; ask for fewer or allow more levels`,
       )
     }
   }
-  return [...tasks.values()]
+  return tasks
 }
 
+/** What the tasks so far use up. */
+interface Known {
+  ids: Set<string>
+  /** Tasks of a language and combination. */
+  combinations: Map<string, number>
+}
+
+/** The next task, which is then known. Undefined where none is found. */
 function newTask(
-  options: GenerateOptions,
+  options: GenerateOptions & { perCombination: number },
   index: number,
   language: GeneratedLanguage,
   level: number,
-  known: Map<string, Task>,
+  known: Known,
 ): Task | undefined {
   for (let attempt = 0; attempt < attempts; attempt++) {
     const random = seededRandom('task', options.seed, options.split, index, attempt)
     const chain = randomChain(random, level, options.inputs)
     if (chain === undefined || splitOf(chain) !== options.split) continue
     const id = `generated/${options.split}/${language}/${level}/${digestOf(chain)}`
-    const tests = known.has(id) ? undefined : chooseTests(random, chain)
+    const combination = [language, ...combinations(chain)].join(', ')
+    const alike = known.combinations.get(combination) ?? 0
+    const isFull = known.ids.has(id) || alike >= options.perCombination
+    const tests = isFull ? undefined : chooseTests(random, chain)
     if (tests === undefined) continue
+    known.ids.add(id)
+    known.combinations.set(combination, alike + 1)
     const shown = options.examples === false ? [] : tests.visible
     return renderTask(random, id, chain, language, level, tests, shown)
   }

@@ -1,17 +1,24 @@
 import { expect, it } from 'vitest'
+import type { Task } from '../../data/index.ts'
 import { codeTasks } from './code-tasks.ts'
 
 it.each([1, 2, 3])(
-  'practice of seed %i has as many one-step tasks as two-step ones, and no id twice',
+  'the exam of seed %i asks a hundred combinations of operations, none of which is in training',
   (seed) => {
-    const counts = { read: 20, instructed: 20, practised: 400, mended: 600, heldOut: 20 }
-    const tasks = codeTasks(seed, counts)
-    for (const part of ['practised', 'mended'] as const) {
-      expect(tasks[part]).toHaveLength(counts[part])
-      expect(tasks[part].filter(({ difficulty }) => difficulty === 1)).toHaveLength(counts[part] / 2)
-      expect(new Set(tasks[part].map(({ id }) => id)).size).toBe(counts[part])
-      expect(tasks[part].every(({ id }) => id.startsWith('generated/train/'))).toBe(true)
+    const count = 400
+    const { heldOut, ...training } = codeTasks(seed, {
+      read: count,
+      instructed: count,
+      practised: count,
+      mended: count,
+      heldOut: 100,
+    })
+    const combinationOf = ({ difficulty, tags }: Task) => `${difficulty} ${tags}`
+    const asked = new Set(heldOut.map(combinationOf))
+    expect(asked.size).toBe(100)
+    for (const tasks of Object.values(training)) {
+      expect(tasks).toHaveLength(count)
+      expect(tasks.map(combinationOf).filter((combination) => asked.has(combination))).toEqual([])
     }
-    expect(tasks.heldOut.every(({ id }) => id.startsWith('generated/held-out/'))).toBe(true)
   },
 )

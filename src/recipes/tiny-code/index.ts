@@ -1,7 +1,8 @@
 /**
  * From nothing to a model that writes small functions, in minutes on a laptop: tokenizer, pretraining on code and its description,
- * fine-tuning to answer questions, a preference stage on groups of its own answers, reinforcement learning on hidden tests, and repair:
- * two tries, the second after reading which test failed, learnt from its own rollouts. After each stage the same held-out tasks are measured;
+ * fine-tuning to answer questions and to call a tool, a preference stage on groups of its own answers, reinforcement learning on hidden
+ * tests, and repair: a try, a call of the tool that runs the visible tests, and a second try after reading which failed, learnt from its own
+ * rollouts. After each stage the same held-out tasks are measured;
  * their combinations of operations occur in no training task.
  */
 import { join } from 'node:path'
@@ -15,6 +16,7 @@ import { createCodeCard } from '../code-card.ts'
 import { conversationOf } from '../conversation-of.ts'
 import { repairDemonstrations } from '../repair-demonstrations.ts'
 import { rolloutTasks } from '../rollout-tasks.ts'
+import { callingTests, runTestsCall } from '../run-tests-tool.ts'
 import { runToEnd } from '../run-to-end.ts'
 import { sayNowAndThen } from '../say-now-and-then.ts'
 import { sha256Of } from '../sha256-of.ts'
@@ -33,8 +35,8 @@ export default defineRun({
     preferenceSteps: steps(12),
     grpoSteps: steps(30),
     repairSteps: steps(40),
-    /** Tasks of the repair stage, a multiple of 200. */
-    mended: z.int().min(200).multipleOf(200).default(1200),
+    /** Tasks of the repair stage. */
+    mended: steps(1200),
     heldOut: steps(100),
     samples: steps(10),
   },
@@ -49,8 +51,13 @@ export default defineRun({
     })
     await run.dataset('tasks', sha256Of(tasks))
     const documents = tasks.read.map(documentOf)
-    const conversations = tasks.instructed.map(conversationOf)
-    const words = conversations.flatMap(({ messages }) => messages.map(({ content }) => content))
+    const conversations = tasks.instructed.map((task, index) =>
+      index % 2 === 0 ? conversationOf(task) : callingTests(conversationOf(task)),
+    )
+    const words = conversations.flatMap(({ messages, tools }) => [
+      ...messages.map(({ content }) => content),
+      ...(tools ? [runTestsCall] : []),
+    ])
     const tokenizer = await tinyTokenizer([...documents, ...words])
     const model = await tinyModel(tokenizer, run.seed)
     const policy = createPolicy(model, { maxTokens })
@@ -113,7 +120,7 @@ export default defineRun({
       const examples = await run.once('demonstrations', () =>
         repairDemonstrations(policy, sandbox, tasks.mended, {
           samples: 2,
-          maxTokens,
+          maxTokens: maxTokensWithCall,
           rightPerRepair: 3,
           seed: run.seed,
           onProgress: sayNowAndThen('repair: two tries at each task', log),
@@ -140,7 +147,7 @@ export default defineRun({
           sandbox,
           tasks: tasks.heldOut,
           samples,
-          maxTokens,
+          maxTokens: maxTokensWithCall,
           seed: run.seed,
           onProgress: sayNowAndThen('repair: measuring two tries', log),
         })
@@ -155,8 +162,10 @@ export default defineRun({
   },
 })
 
-/** Most tokens of an answer: the longest solution has 110. */
-const maxTokens = 128
+/** Most tokens of an answer: the longest solution has 190. */
+const maxTokens = 192
+/** With the call of a tool after it. */
+const maxTokensWithCall = 216
 
 function muon(learningRate: number, adamwLearningRate: number) {
   return {
