@@ -32,5 +32,5 @@ export interface CommandModel {
 
 export type LoadModel = (
   name: string,
-  options: { precision: 'f32' | 'bf16'; threads?: number },
+  options: { precision: 'f32' | 'bf16'; threads?: number; base?: string },
 ) => Promise<CommandModel>

@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process'
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { loadModel } from '../engine/index.ts'
 import { saveTokenizerFolder, trainTokenizer } from '../text/index.ts'
 
 const main = join(import.meta.dirname, 'main.ts')
@@ -126,6 +127,42 @@ describe('sample and score of a real model', () => {
       expect(stderr).toMatch(message)
       expect(stderr.trim().split('\n')).toHaveLength(1)
     }
+  })
+
+  it('take a folder with an adapter, on the base that it names or that is given', async () => {
+    const trained = await (await loadModel(model, { threads: 2 })).trainable({ lora: { rank: 2, seed: 1 } })
+    const name = 'model.layers.0.self_attn.q_proj.lora_B.weight'
+    const zeros = await trained.parameter(name)
+    await trained.setParameter(
+      name,
+      zeros.map((_, i) => Math.sin(i)),
+    )
+    const adapter = join(directory, 'adapter')
+    await trained.saveWeights(adapter)
+    const file = join(directory, 'adapter.jsonl')
+    await writeFile(file, '[1, 2, 3, 4]')
+    const score = (...args: string[]) => whetstone('score', '--tokens', file, '--json', ...args)
+    const named = await score('--model', adapter)
+    expect(named.stderr).toBe('')
+    expect(named.stdout).not.toBe((await score('--model', model)).stdout)
+    const [{ logprobs }] = (await trained.forward([
+      { input: Int32Array.of(1, 2, 3), target: Int32Array.of(2, 3, 4) },
+    ])) as [{ logprobs: Float32Array }]
+    expect(rows(named.stdout)[0].logprobs).toEqual([...logprobs])
+    const config = join(adapter, 'adapter_config.json')
+    await writeFile(config, (await readFile(config, 'utf8')).replace(JSON.stringify(model), '""'))
+    expect(await score('--model', adapter)).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(
+        /^whetstone: .*adapter_config\.json: base_model_name_or_path is empty.*--base/,
+      ),
+    })
+    expect((await score('--model', adapter, '--base', model)).stdout).toBe(named.stdout)
+    expect(await score('--model', model, '--base', model)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('is a whole model, not an adapter'),
+    })
   })
 
   it('refuse a row longer than the context, by name', async () => {

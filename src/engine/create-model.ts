@@ -13,8 +13,16 @@ import { optimizerSettings } from './optimizer-settings.ts'
 import { shown } from './shown.ts'
 import { nativeMethod } from './training-method.ts'
 
-/** A model of the contract over one of the addon. */
-export function createModel(addon: NativeModel, tokenizer: Tokenizer, precision: Precision): Model {
+/**
+ * A model of the contract over one of the addon. `base` is what an adapter's folder names as the weights below the adapter; empty where
+ * they have no name.
+ */
+export function createModel(
+  addon: NativeModel,
+  tokenizer: Tokenizer,
+  precision: Precision,
+  base = '',
+): Model {
   const native = withEngineErrors(addon)
   const info = describe(native, precision)
   return {
@@ -30,8 +38,10 @@ export function createModel(addon: NativeModel, tokenizer: Tokenizer, precision:
     sample: (request) => drawSamples(native, tokenizer, info.vocabularySize, request),
     async trainable(method, head) {
       const settings = nativeMethod(method, head, info.hiddenSize)
-      if ('full' in method && method.full) checkTrainingFits(info.parameters)
-      return createTrainable(await native.trainable(settings), tokenizer, precision)
+      const full = 'full' in method && method.full
+      if (full) checkTrainingFits(info.parameters)
+      // Weights that are trained stop being the ones that go by the name.
+      return createTrainable(await native.trainable(settings), tokenizer, precision, full ? '' : base)
     },
     async parameter(name) {
       checkText('parameter: the name', name)
@@ -45,7 +55,7 @@ export function createModel(addon: NativeModel, tokenizer: Tokenizer, precision:
       const { dtype = 'f32' } = options
       if (dtype !== 'f32' && dtype !== 'bf16')
         throw new EngineError(`saveWeights: dtype is ${shown(dtype)}; it must be 'f32' or 'bf16'`)
-      await native.saveWeights(directory, dtype === 'bf16')
+      await native.saveWeights(directory, dtype === 'bf16', base)
       if (tokenizer.vocabularySize > 0) await saveTokenizerFolder(tokenizer, directory)
     },
     dispose: () => native.dispose(),
@@ -53,7 +63,12 @@ export function createModel(addon: NativeModel, tokenizer: Tokenizer, precision:
   }
 }
 
-function createTrainable(addon: NativeModel, tokenizer: Tokenizer, precision: Precision): TrainableModel {
+function createTrainable(
+  addon: NativeModel,
+  tokenizer: Tokenizer,
+  precision: Precision,
+  base: string,
+): TrainableModel {
   const native = withEngineErrors(addon)
   // One batch at a time: the gradients of two interleaved ones could not be told apart.
   let last: Promise<unknown> = Promise.resolve()
@@ -62,7 +77,7 @@ function createTrainable(addon: NativeModel, tokenizer: Tokenizer, precision: Pr
     last = next.catch(() => {})
     return next
   }
-  const model = createModel(addon, tokenizer, precision)
+  const model = createModel(addon, tokenizer, precision, base)
   // What is wrong with arguments is told at once, whatever runs before.
   const inDirectory = (method: 'saveState' | 'loadState' | 'loadAdapter') => async (directory: string) => {
     checkText(`${method}: the directory`, directory)
@@ -90,7 +105,7 @@ function createTrainable(addon: NativeModel, tokenizer: Tokenizer, precision: Pr
     [Symbol.asyncDispose]: dispose,
     resetOptimizer: () => alone(() => native.resetOptimizer()),
     zeroGradients: () => alone(() => native.discard(true)),
-    snapshot: () => alone(async () => createModel(await native.snapshot(), tokenizer, precision)),
+    snapshot: () => alone(async () => createModel(await native.snapshot(), tokenizer, precision, base)),
     saveState: inDirectory('saveState'),
     loadState: inDirectory('loadState'),
     loadAdapter: inDirectory('loadAdapter'),

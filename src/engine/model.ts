@@ -149,14 +149,16 @@ export interface Model {
   readonly tokenizer: Tokenizer
   forward(sequences: readonly Sequence[], options?: ForwardOptions): Promise<TokenOutputs[]>
   sample(request: SampleRequest): Promise<Sample[]>
-  /** A copy to train: all weights, or an adapter on these; with a scalar head where `head` is 'value'. */
+  /** A copy to train: all weights, or an adapter on these; with a scalar head where `head` is 'value'. Of a model that has an adapter
+   *  already, all weights with the adapter merged into them; another adapter is refused. */
   trainable(method: TrainingMethod, head?: 'value'): Promise<TrainableModel>
   /** Values of a parameter by its checkpoint name, row-major. */
   parameter(name: string): Promise<Float32Array>
   parameterNames(): Promise<string[]>
   /** A number that changes with the weights. */
   version(): Promise<number>
-  /** Writes a Hugging Face checkpoint with the tokenizer; of a model with an adapter, the adapter in PEFT's form. */
+  /** Writes a Hugging Face checkpoint with the tokenizer; of a model with an adapter, the adapter in PEFT's form, with the name of its
+   *  base: none where the base was made by `newModel` or trained. `loadModel` opens either. */
   saveWeights(directory: string, options?: { dtype?: 'f32' | 'bf16' }): Promise<void>
   /**
    * Gives the memory back once what was asked before is done; samples in flight go on to their end. What was made of this model stays

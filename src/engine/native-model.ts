@@ -1,5 +1,6 @@
 import { native } from '../native/index.ts'
 import { withEngineErrors } from './native-errors.ts'
+import type { RecordedBase } from './resolve/index.ts'
 
 /** The binding of crates/node/src/model.rs: sequences one after another in flat arrays. */
 export interface NativeInputs {
@@ -104,12 +105,14 @@ export interface NativeModel {
   abort(id: number, sample?: number): Promise<void>
   saveState(directory: string): Promise<void>
   loadState(directory: string): Promise<void>
-  saveWeights(directory: string, bf16: boolean): Promise<void>
+  saveWeights(directory: string, bf16: boolean, base: string): Promise<void>
   loadAdapter(directory: string): Promise<void>
+  withAdapter(directory: string): Promise<NativeModel>
   dispose(): Promise<void>
 }
 
 export const binding: {
+  adapterBase(directory: string): Promise<RecordedBase>
   open(path: string, options: NativeLoadOptions): Promise<NativeModel>
   create(config: string, seed: number, options: NativeLoadOptions): Promise<NativeModel>
 } = withEngineErrors(native)

@@ -11,9 +11,9 @@ use whetstone_engine::config::ModelConfig;
 use whetstone_engine::error::{Error as EngineError, Result as EngineResult};
 use whetstone_engine::model::train::Sequence;
 use whetstone_engine::session::{Aborter, AnyModel, new_model, open_model};
-use whetstone_engine::weights::Checkpoint;
+use whetstone_engine::weights::{AdapterBase, Checkpoint, read_adapter_base};
 
-use crate::options::{NativeFit, NativeLoadOptions, NativeMethod, NativeOptimizer};
+use crate::options::{NativeAdapterBase, NativeFit, NativeLoadOptions, NativeMethod, NativeOptimizer};
 use crate::promises::{promise, runtime};
 use crate::sampling::{Gathering, NativeSample, NativeSampleRequest, OnToken, finish};
 use crate::sequences::{NativeInputs, NativeOutputs, read_gradients, read_inputs, read_sequences, write_outputs};
@@ -145,6 +145,13 @@ pub fn create<'env>(env: &'env Env, config: String, seed: i64, options: NativeLo
         Ok(NativeModel::new(new_model(config, seed as u64, &options)?))
     };
     promise(env, work, NativeModel::arrive)
+}
+
+/// Names the base of a PEFT adapter's folder.
+#[napi(ts_return_type = "Promise<NativeAdapterBase>")]
+pub fn adapter_base<'env>(env: &'env Env, directory: String) -> Result<Object<'env>> {
+    let work = move || read_adapter_base(&PathBuf::from(directory));
+    promise(env, work, |_, AdapterBase { name, revision }| NativeAdapterBase { name, revision })
 }
 
 #[napi]
@@ -337,12 +344,24 @@ impl NativeModel {
     }
 
     #[napi(ts_return_type = "Promise<void>")]
-    pub fn save_weights<'env>(&self, env: &'env Env, directory: String, bf16: bool) -> Result<Object<'env>> {
-        self.run(env, move |model| model.save_weights(&PathBuf::from(directory), bf16))
+    pub fn save_weights<'env>(
+        &self,
+        env: &'env Env,
+        directory: String,
+        bf16: bool,
+        base: String,
+    ) -> Result<Object<'env>> {
+        self.run(env, move |model| model.save_weights(&PathBuf::from(directory), bf16, &base))
     }
 
     #[napi(ts_return_type = "Promise<void>")]
     pub fn load_adapter<'env>(&self, env: &'env Env, directory: String) -> Result<Object<'env>> {
         self.run(env, move |model| model.load_adapter(&PathBuf::from(directory)))
+    }
+
+    /// This base with a PEFT folder's adapter on it, frozen.
+    #[napi(ts_return_type = "Promise<NativeModel>")]
+    pub fn with_adapter<'env>(&self, env: &'env Env, directory: String) -> Result<Object<'env>> {
+        self.make(env, move |model| model.with_adapter(&PathBuf::from(directory)))
     }
 }

@@ -95,3 +95,10 @@ pub struct NativeFit {
     pub examples: u32,
     pub recompute: bool,
 }
+
+/// The model that an adapter was trained on; see `AdapterBase` of the engine.
+#[napi(object)]
+pub struct NativeAdapterBase {
+    pub name: String,
+    pub revision: Option<String>,
+}

@@ -98,10 +98,10 @@ describe('sample', () => {
 
   it('hands every option to the model', async () => {
     const flags =
-      '--max-tokens 7 --temperature 0.5 --top-k 3 --top-p 0.9 --min-p 0.1 --seed 11 --stop a --stop b --precision f32 --threads 2'
+      '--max-tokens 7 --temperature 0.5 --top-k 3 --top-p 0.9 --min-p 0.1 --seed 11 --stop a --stop b --precision f32 --threads 2 --base b'
     await run(sampleCommand(load), '--model', 'm', '--prompt', 'hello', ...flags.split(' '))
     expect(asked).toEqual([
-      { name: 'm', options: { precision: 'f32', threads: 2 } },
+      { name: 'm', options: { precision: 'f32', threads: 2, base: 'b' } },
       {
         prompt: tokenizer.encode('hello'),
         n: 1,

@@ -156,6 +156,7 @@ describe('eval --model', () => {
     [[], /one of --samples and --model/, 2],
     [['--model', 'm', '--samples', 's'], /one of --samples and --model/, 2],
     [['--samples', 's', '--temperature', '0'], /--temperature .* cannot be used with --samples/, 2],
+    [['--samples', 's', '--base', 'b'], /--base .* cannot be used with --samples/, 2],
     [['--samples', 'none.jsonl'], /cannot read none\.jsonl/, 1],
     [['--model', 'm', '--output', '/'], /cannot write \/: it is a directory/, 1],
     [['--model', 'm', '--output', '/nonexistent/r.json'], /cannot write \/nonexistent\/r\.json/, 1],

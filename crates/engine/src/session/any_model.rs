@@ -78,8 +78,11 @@ pub trait AnyModel: Send {
     fn aborter(&self) -> Aborter;
     fn save_state(&self, directory: &Path) -> Result<()>;
     fn load_state(&mut self, directory: &Path) -> Result<()>;
-    fn save_weights(&self, directory: &Path, bf16: bool) -> Result<()>;
+    /// `base` is what an adapter's folder names as the model below it; empty where that has no name.
+    fn save_weights(&self, directory: &Path, bf16: bool, base: &str) -> Result<()>;
     fn load_adapter(&mut self, directory: &Path) -> Result<()>;
+    /// This base with a PEFT folder's adapter on it, frozen.
+    fn with_adapter(&self, directory: &Path) -> Result<Box<dyn AnyModel>>;
 }
 
 /// Opens a checkpoint folder or a .gguf file.

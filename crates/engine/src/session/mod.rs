@@ -1,5 +1,6 @@
 //! Models as their users hold them, behind one thread that computes for all.
 
+mod adapter;
 mod any_model;
 mod model;
 mod passes;

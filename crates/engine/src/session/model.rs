@@ -41,7 +41,7 @@ pub struct Model<E> {
     pub(super) adapter: Option<Arc<Adapter<E>>>,
     pub(super) adapter_version: u64,
     pub(super) trained: Option<Parameters>,
-    /// Exact values of a snapshot's adapter, by its shapes.
+    /// Exact values of a frozen model's adapter, by its shapes.
     pub(super) frozen: Option<Arc<Vec<Vec<f32>>>>,
     pub(super) buffers: Buffers<E>,
     pub(super) kept: Option<Kept<E>>,
@@ -304,11 +304,15 @@ impl<E: GemmElement> AnyModel for Model<E> {
         super::state::load(self, directory)
     }
 
-    fn save_weights(&self, directory: &Path, bf16: bool) -> Result<()> {
-        super::state::save_weights(self, directory, bf16)
+    fn save_weights(&self, directory: &Path, bf16: bool, base: &str) -> Result<()> {
+        super::state::save_weights(self, directory, bf16, base)
     }
 
     fn load_adapter(&mut self, directory: &Path) -> Result<()> {
-        super::state::load_adapter(self, directory)
+        super::adapter::load(self, directory)
+    }
+
+    fn with_adapter(&self, directory: &Path) -> Result<Box<dyn AnyModel>> {
+        Ok(Box::new(super::adapter::put_on(self, directory)?))
     }
 }

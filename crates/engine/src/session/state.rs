@@ -12,8 +12,8 @@ use crate::model::adapter::LoraConfig;
 use crate::model::layout::VALUE_HEAD;
 use crate::optim::{OptimizerKind, Parameters};
 use crate::weights::{
-    self, AdapterTensor, Dtype, SafetensorsData, SafetensorsEntry, SafetensorsFile, read_adapter, save_checkpoint,
-    write_adapter, write_safetensors,
+    self, AdapterTensor, Dtype, SafetensorsData, SafetensorsEntry, SafetensorsFile, save_checkpoint, write_adapter,
+    write_safetensors,
 };
 
 const FILE: &str = "state.safetensors";
@@ -133,8 +133,9 @@ pub fn load<E: GemmElement>(model: &mut Model<E>, directory: &Path) -> Result<()
     Ok(())
 }
 
-/// Writes a checkpoint in Hugging Face's form; an adapter in PEFT's. Values are the exact ones, where they are known.
-pub fn save_weights<E: GemmElement>(model: &Model<E>, directory: &Path, bf16: bool) -> Result<()> {
+/// Writes a checkpoint in Hugging Face's form; an adapter in PEFT's, with the name of its base. Values are the exact ones, where
+/// they are known.
+pub fn save_weights<E: GemmElement>(model: &Model<E>, directory: &Path, bf16: bool, base: &str) -> Result<()> {
     let layout = &model.weights.layout;
     let dtype = if bf16 { Dtype::Bf16 } else { Dtype::F32 };
     if let (Some(adapter), Some(values)) = (&model.adapter, model.adapter_values()) {
@@ -149,7 +150,7 @@ pub fn save_weights<E: GemmElement>(model: &Model<E>, directory: &Path, bf16: bo
             target_modules: adapter.config.targets.clone(),
             tensors: tensors.collect(),
         };
-        return write_adapter(directory, &adapter, "", dtype);
+        return write_adapter(directory, &adapter, base, dtype);
     }
     let mut parameters = layout.config.parameters();
     if layout.value_head {
@@ -164,42 +165,4 @@ pub fn save_weights<E: GemmElement>(model: &Model<E>, directory: &Path, bf16: bo
         }
         model.exact(layout, place)
     })
-}
-
-/// Reads a PEFT adapter into a model that trains one of the same rank and modules. The optimiser starts afresh.
-pub fn load_adapter<E: GemmElement>(model: &mut Model<E>, directory: &Path) -> Result<()> {
-    let Some(own) = &model.adapter else {
-        return Err(Error::new("loadAdapter: this model has no adapter; make one with trainable({ lora })"));
-    };
-    if model.trained.is_none() {
-        return Err(Error::new(
-            "loadAdapter: a snapshot does not change; load into a model made with trainable({ lora })",
-        ));
-    }
-    let file = read_adapter(directory)?;
-    let name = directory.display();
-    if file.rank != own.config.rank || file.alpha != own.config.alpha {
-        let (rank, alpha) = (own.config.rank, own.config.alpha);
-        let problem = format!("{name}: rank {} and alpha {}; this model has {rank} and {alpha}", file.rank, file.alpha);
-        return Err(Error::new(problem));
-    }
-    let shapes = own.shapes.clone();
-    let mut values = Vec::with_capacity(shapes.len());
-    for (parameter, rows, columns) in &shapes {
-        let found = file.tensors.iter().find(|tensor| tensor.name == *parameter);
-        let tensor = found.ok_or_else(|| Error::new(format!("{name}: has no tensor '{parameter}'")))?;
-        if tensor.values.len() != rows * columns {
-            let problem = format!("{name}: '{parameter}' has shape {:?}; it must be [{rows}, {columns}]", tensor.shape);
-            return Err(Error::new(problem));
-        }
-        values.push(tensor.values.clone());
-    }
-    if let Some(extra) = file.tensors.iter().find(|tensor| shapes.iter().all(|shape| shape.0 != tensor.name)) {
-        return Err(Error::new(format!("{name}: has '{}', which this model's adapter lacks", extra.name)));
-    }
-    if let Some(parameters) = &mut model.trained {
-        parameters.restart(values);
-    }
-    model.publish();
-    Ok(())
 }

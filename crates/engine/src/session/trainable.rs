@@ -8,6 +8,7 @@ use crate::gemm::GemmElement;
 use crate::memory::prefer_large_pages;
 use crate::model::adapter::{Adapter, LoraConfig};
 use crate::model::layout::{Layout, Place, Slot, VALUE_HEAD};
+use crate::model::weights::Weights;
 use crate::ops::math::add_scaled;
 use crate::optim::{ParameterPart, Parameters};
 
@@ -15,7 +16,7 @@ use crate::optim::{ParameterPart, Parameters};
 /// the model holds: of a snapshot, its own weights and its own scalar head.
 ///
 /// # Errors
-/// The model is being trained, or is the snapshot of an adapter and another adapter is asked for.
+/// The model is being trained, or has a frozen adapter and another adapter is asked for.
 pub fn trainable<E: GemmElement>(
     base: &Model<E>,
     lora: Option<LoraConfig>,
@@ -28,14 +29,11 @@ pub fn trainable<E: GemmElement>(
     if base.adapter.is_some() && lora.is_some() {
         return Err(Error::new(
             "trainable: this model has an adapter, and only one can be held at a time. Go on training the model that it \
-             is a snapshot of, or merge the adapter with trainable({ full: true })",
+             is a snapshot of; or, with an adapter of a folder, what its base's trainable({ lora }) gives, by \
+             loadAdapter(folder); or merge the adapter with trainable({ full: true })",
         ));
     }
-    let layout = Arc::new(Layout::new(base.weights.layout.config.clone(), value_head));
-    let mut weights = base.weights.clone();
-    if value_head != weights.layout.value_head {
-        weights = weights.with_layout(&base.pool, &layout, |place| base.exact(&layout, place))?;
-    }
+    let (layout, weights) = with_head(base, value_head)?;
     let mut model = base.derive(weights);
     match lora {
         Some(lora) => adapt(&mut model, &layout, lora, seed)?,
@@ -48,6 +46,17 @@ pub fn trainable<E: GemmElement>(
         }
     }
     Ok(model)
+}
+
+/// The base's layout and weights with a scalar head, or without one.
+pub(super) fn with_head<E: GemmElement>(base: &Model<E>, value_head: bool) -> Result<(Arc<Layout>, Weights<E>)> {
+    let layout = Arc::new(Layout::new(base.weights.layout.config.clone(), value_head));
+    let weights = base.weights.clone();
+    if value_head == weights.layout.value_head {
+        return Ok((layout, weights));
+    }
+    let weights = weights.with_layout(&base.pool, &layout, |place| base.exact(&layout, place))?;
+    Ok((layout, weights))
 }
 
 /// Adds a new adapter, which changes nothing until it is trained.

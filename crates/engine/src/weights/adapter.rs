@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::config::{Fields, MAX_COUNT, Parameter, ParameterKind};
 use crate::error::{Error, Result};
@@ -14,8 +14,8 @@ use crate::weights::numbers::Dtype;
 use crate::weights::safetensors::SafetensorsFile;
 use crate::weights::save::write_parameters;
 
-const CONFIG: &str = "adapter_config.json";
-const WEIGHTS: &str = "adapter_model.safetensors";
+pub(crate) const CONFIG: &str = "adapter_config.json";
+pub(crate) const WEIGHTS: &str = "adapter_model.safetensors";
 
 /// What PEFT puts before a parameter's name.
 const PREFIX: &str = "base_model.model.";
@@ -43,11 +43,63 @@ pub struct AdapterTensor {
     pub values: Vec<f32>,
 }
 
+/// The model that an adapter was trained on, as the adapter's folder names it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AdapterBase {
+    /// A short name, a hub name or a path; empty where none is named.
+    pub name: String,
+    /// The hub's revision, where one is given apart from the name.
+    pub revision: Option<String>,
+}
+
+/// What `adapter_config.json` says.
+struct Settings {
+    rank: usize,
+    alpha: f64,
+    base: AdapterBase,
+    /// Names of the adapted modules, where they are listed rather than given as a pattern.
+    listed: Vec<String>,
+}
+
+/// Names the base of an adapter's folder, before any weight of either is read.
+///
+/// # Errors
+/// As `read_adapter`, of the options and of a weight file that is missing or has a damaged header.
+pub fn read_adapter_base(folder: &Path) -> Result<AdapterBase> {
+    let settings = read_settings(folder)?;
+    SafetensorsFile::open(&folder.join(WEIGHTS))?;
+    Ok(settings.base)
+}
+
 /// Reads an adapter's folder.
 ///
 /// # Errors
 /// Names the file and the option that is not supported (DoRA, rsLoRA, rank patterns, biases, ...) or the damaged tensor.
 pub fn read_adapter(folder: &Path) -> Result<Adapter> {
+    let Settings { rank, alpha, listed, .. } = read_settings(folder)?;
+    let path = folder.join(WEIGHTS);
+    let file = SafetensorsFile::open(&path)?;
+    let path = path.display().to_string();
+    let mut tensors = Vec::new();
+    for full in file.names() {
+        tensors.push(read_tensor(&file, full, rank, &path)?);
+    }
+    tensors.sort_by(|a, b| a.name.cmp(&b.name));
+    check_pairs(&tensors, &path)?;
+    let targets: BTreeSet<&str> = tensors.iter().filter_map(|tensor| module_of(&tensor.name)).collect();
+    if targets.is_empty() {
+        return Err(Error::new(format!("{path}: has no lora_A and lora_B tensors")));
+    }
+    // PEFT lists modules by their names or by any end of them that begins after a dot.
+    let last = |name: &str| name.rsplit('.').next().map(String::from).unwrap_or_default();
+    if let Some(absent) = listed.iter().find(|name| !targets.contains(last(name).as_str())) {
+        return Err(Error::new(format!("{path}: has no tensor of '{absent}', which target_modules of {CONFIG} lists")));
+    }
+    let target_modules = targets.into_iter().map(String::from).collect();
+    Ok(Adapter { rank, alpha: alpha as f32, target_modules, tensors })
+}
+
+fn read_settings(folder: &Path) -> Result<Settings> {
     let path = folder.join(CONFIG);
     let name = path.display().to_string();
     let Some(text) = read_text(&path)? else { return Err(Error::new(format!("{name}: is missing"))) };
@@ -62,16 +114,15 @@ pub fn read_adapter(folder: &Path) -> Result<Adapter> {
     if !(alpha > 0.0 && alpha <= 1e6) {
         return Err(fields.error("lora_alpha", &format!("is {alpha}; it must be above 0 and at most 1e6")));
     }
-    let file = SafetensorsFile::open(&folder.join(WEIGHTS))?;
-    let mut tensors = Vec::new();
-    for full in file.names() {
-        tensors.push(read_tensor(&file, full, rank, &folder.join(WEIGHTS).display().to_string())?);
-    }
-    tensors.sort_by(|a, b| a.name.cmp(&b.name));
-    check_pairs(&tensors, &folder.join(WEIGHTS).display().to_string())?;
-    let targets: BTreeSet<&str> = tensors.iter().filter_map(|tensor| module_of(&tensor.name)).collect();
-    let target_modules = targets.into_iter().map(String::from).collect();
-    Ok(Adapter { rank, alpha: alpha as f32, target_modules, tensors })
+    let listed = match fields.get("target_modules") {
+        Some(Value::String(_)) | None => Vec::new(),
+        Some(_) => fields.texts("target_modules")?.unwrap_or_default().into_iter().map(String::from).collect(),
+    };
+    let base = AdapterBase {
+        name: fields.text("base_model_name_or_path")?.unwrap_or_default().into(),
+        revision: fields.text("revision")?.map(String::from),
+    };
+    Ok(Settings { rank, alpha, base, listed })
 }
 
 /// Writes an adapter's folder, in a form that PEFT loads; `base` is the base model's name or path.
@@ -137,6 +188,11 @@ fn refuse_unsupported(fields: &Fields) -> Result<()> {
     }
     if fields.text("bias")?.is_some_and(|bias| bias != "none") {
         return refuse("bias", "is not none; trained biases are not supported");
+    }
+    if let Some(Value::String(start)) = fields.get("init_lora_weights")
+        && ["pissa", "olora", "corda", "loftq", "lora_ga"].iter().any(|kind| start.starts_with(kind))
+    {
+        return refuse("init_lora_weights", &format!("is '{start}', which changes the base; it is not supported"));
     }
     match fields.texts("modules_to_save")? {
         Some(modules) if modules.iter().any(|module| *module != "score") => {

@@ -19,7 +19,8 @@ mod unique_map;
 #[cfg(test)]
 mod tests;
 
-pub use adapter::{Adapter, AdapterTensor, read_adapter, write_adapter};
+pub use adapter::{Adapter, AdapterBase, AdapterTensor, read_adapter, read_adapter_base, write_adapter};
+pub(crate) use adapter::{CONFIG as ADAPTER_CONFIG, WEIGHTS as ADAPTER_WEIGHTS};
 pub use checkpoint::Checkpoint;
 pub use numbers::Dtype;
 pub use safetensors::SafetensorsFile;

@@ -1,7 +1,9 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::weights::{SafetensorsData, SafetensorsEntry, SafetensorsFile, write_safetensors};
+use crate::weights::{
+    self, AdapterTensor, Dtype, SafetensorsData, SafetensorsEntry, SafetensorsFile, write_safetensors,
+};
 
 /// A folder of its own for a test, removed when dropped.
 struct Folder(PathBuf);
@@ -79,7 +81,7 @@ fn a_loaded_adapter_is_trained_as_a_new_one_is() {
     let base = tiny(Precision::F32);
     let mut source = base.trainable(Some(lora(2)), false, 0).unwrap();
     train(&mut *source, 2, false);
-    source.save_weights(&folder.0, false).unwrap();
+    source.save_weights(&folder.0, false, "").unwrap();
     let mut fresh = base.trainable(Some(lora(2)), false, 1).unwrap();
     fresh.load_adapter(&folder.0).unwrap();
     let mut used = base.trainable(Some(lora(2)), false, 2).unwrap();
@@ -96,12 +98,45 @@ fn a_loaded_adapter_is_trained_as_a_new_one_is() {
 }
 
 #[test]
+fn an_adapter_goes_on_a_base_that_it_fits() {
+    let folder = Folder::new("put-on");
+    let base = tiny(Precision::F32);
+    let mut source = base.trainable(Some(lora(2)), true, 0).unwrap();
+    train(&mut *source, 2, true);
+    source.save_weights(&folder.0, false, "").unwrap();
+    let mut adapted = base.with_adapter(&folder.0).unwrap();
+    let (got, want) = (says(&mut *adapted, true), says(&mut *source, true));
+    assert_eq!((got.logprobs, got.values), (want.logprobs, want.values));
+    for other in [&adapted, &source] {
+        let error = other.with_adapter(&folder.0).map(drop).unwrap_err().to_string();
+        assert!(error.contains("a base that is not trained and has none yet"), "{error}");
+    }
+    for (module, rank, said) in [
+        ("self_attn.q_proj", 17, "adapter_config.json: r is 17; on this base it must be 1 to 16"),
+        ("self_attn.other_proj", 2, "adapter_model.safetensors: adapts 'other_proj'; it may adapt q_proj, "),
+        ("self_attn.q_proj", 2, "has no tensor 'model.layers.1.self_attn.q_proj.lora_A.weight'"),
+    ] {
+        let tensor = |part: &str, shape: [usize; 2]| AdapterTensor {
+            name: format!("model.layers.0.{module}.lora_{part}.weight"),
+            shape: shape.to_vec(),
+            values: vec![0.0; shape[0] * shape[1]],
+        };
+        let tensors = vec![tensor("A", [rank, 16]), tensor("B", [16, rank])];
+        let target_modules = vec![module.into()];
+        let adapter = weights::Adapter { rank, alpha: 1.0, target_modules, tensors };
+        weights::write_adapter(&folder.0, &adapter, "", Dtype::F32).unwrap();
+        let error = base.with_adapter(&folder.0).map(drop).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
+}
+
+#[test]
 fn a_snapshot_of_an_adapter_saves_the_adapter_exactly() {
     let folder = Folder::new("snapshot");
     let base = tiny(Precision::Bf16);
     let mut model = base.trainable(Some(lora(2)), false, 0).unwrap();
     train(&mut *model, 2, false);
-    model.snapshot().save_weights(&folder.0, false).unwrap();
+    model.snapshot().save_weights(&folder.0, false, "").unwrap();
     let mut again = base.trainable(Some(lora(2)), false, 0).unwrap();
     again.load_adapter(&folder.0).unwrap();
     let name = "model.layers.0.self_attn.q_proj.lora_A.weight";

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::Folder;
-use crate::weights::{Adapter, AdapterTensor, Dtype, read_adapter, write_adapter};
+use crate::weights::{Adapter, AdapterBase, AdapterTensor, Dtype, read_adapter, read_adapter_base, write_adapter};
 
 fn adapter() -> Adapter {
     let tensor = |name: &str, shape: [usize; 2]| AdapterTensor {
@@ -50,6 +50,8 @@ fn unsupported_adapter_options_are_refused_by_name() {
         ("rank_pattern", json!({"q_proj": 4})),
         ("layer_replication", json!([[0, 1], [0, 1]])),
         ("bias", json!("all")),
+        ("init_lora_weights", json!("olora")),
+        ("base_model_name_or_path", json!(3)),
         ("modules_to_save", json!(["embed_tokens"])),
         ("r", json!(0)),
         ("lora_alpha", json!(-1)),
@@ -74,6 +76,46 @@ fn adapter_tensors_must_fit_the_rank_and_come_in_pairs() {
     assert!(reading(&|a| a.rank = 3).contains("does not fit rank 3"));
     assert!(reading(&|a| drop(a.tensors.remove(0))).contains("down_proj.lora_A.weight' is missing"));
     assert!(reading(&|a| a.tensors[0].name = "model.norm.weight".into()).contains("is neither a lora_A"));
+}
+
+#[test]
+fn an_adapter_names_its_base() {
+    let folder = Folder::new();
+    write_adapter(&folder.0, &adapter(), "owner/name", Dtype::F32).unwrap();
+    let named =
+        |name: &str, revision: Option<&str>| AdapterBase { name: name.into(), revision: revision.map(String::from) };
+    assert_eq!(read_adapter_base(&folder.0).unwrap(), named("owner/name", None));
+    let mut edited = config(&folder);
+    edited["revision"] = json!("v2");
+    folder.write("adapter_config.json", edited.to_string());
+    assert_eq!(read_adapter_base(&folder.0).unwrap(), named("owner/name", Some("v2")));
+    edited["base_model_name_or_path"] = json!(null);
+    edited["revision"] = json!(null);
+    folder.write("adapter_config.json", edited.to_string());
+    assert_eq!(read_adapter_base(&folder.0).unwrap(), named("", None));
+    std::fs::remove_file(folder.0.join("adapter_model.safetensors")).unwrap();
+    assert!(
+        read_adapter_base(&folder.0).unwrap_err().to_string().contains("adapter_model.safetensors: cannot be read")
+    );
+}
+
+#[test]
+fn listed_modules_must_have_tensors() {
+    let folder = Folder::new();
+    write_adapter(&folder.0, &adapter(), "base", Dtype::F32).unwrap();
+    let mut edited = config(&folder);
+    for fits in [json!(["mlp.down_proj", "q_proj"]), json!(".*_proj"), json!(null)] {
+        edited["target_modules"] = fits;
+        folder.write("adapter_config.json", edited.to_string());
+        assert_eq!(read_adapter(&folder.0).unwrap(), adapter());
+    }
+    for (wrong, said) in [(json!(["q_proj", "v_proj"]), "has no tensor of 'v_proj'"), (json!([3]), "target_modules is")]
+    {
+        edited["target_modules"] = wrong;
+        folder.write("adapter_config.json", edited.to_string());
+        let message = read_adapter(&folder.0).unwrap_err().to_string();
+        assert!(message.contains(said), "{message}");
+    }
 }
 
 #[test]
