@@ -62,7 +62,7 @@ export function prepareCall(
   recording: OpenRecording,
   options: CallOptions,
 ): PreparedCall {
-  recording.refuseIfClosed()
+  recording.refuseLateCall()
   const { model, tokenizer } = policy
   const settings = callSettings(options, policy.settings, tokenizer)
   const asked = promptMessages(options.prompt)
@@ -123,7 +123,7 @@ export function prepareCall(
     warnings: settings.warnings,
     async answer(signal, hear) {
       signal?.throwIfAborted()
-      const ticket = recording.begin(prompt.tokens, settings.seed)
+      const ticket = recording.begin(prompt.tokens, settings.seed, signal)
       try {
         const { sample, version } = await draw(signal, ticket.seed, settings.json ? undefined : hear)
         const { answer, toolCalls, check } = interpret(sample.tokens, ticket)
@@ -155,7 +155,7 @@ export function prepareCall(
           warnings: check.unchecked === undefined ? [] : [{ type: 'other', message: check.unchecked }],
         }
       } finally {
-        recording.end()
+        recording.end(ticket)
       }
     },
   }

@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { generateText, type LanguageModel } from 'ai'
 import { generateText as generateText6 } from 'ai-6'
 import { describe, expect, it } from 'vitest'
@@ -104,26 +107,6 @@ describe('collectGroups', () => {
     expect(segment.mask.reduce((sum, drawn) => sum + drawn, 0)).toBe(2)
     const logprobs = all.flatMap(({ segments }) => [...segments[0]!.logprobs])
     expect(metrics.entropy).toBeCloseTo(-logprobs.reduce((sum, logprob) => sum + logprob, 0) / 24)
-  })
-
-  it('leaves out calls that a rollout did not wait for, and refuses those it makes afterwards', async () => {
-    const late: Promise<unknown>[] = []
-    const { groups } = await collect({
-      groupSize: 1,
-      rollout: async ({ model, task }) => {
-        const reward = await say(model, task)
-        const floating = say(model, 'more').catch(({ message }) => message)
-        late.push(
-          floating,
-          floating.then(() => say(model, 'yet more')).catch(({ message }) => message),
-        )
-        return reward
-      },
-    })
-    const messages = await Promise.all(late)
-    expect(messages).toHaveLength(6)
-    for (const message of messages) expect(message).toContain('the rollout is over')
-    expect(groups.map(({ trajectories }) => trajectories[0]?.calls.length)).toEqual([1, 1, 1])
   })
 
   it('hears of progress', async () => {
@@ -264,6 +247,80 @@ describe('a rollout that fails', () => {
     await wait(5)
     expect(aborted).toEqual([true])
     expect(refusals[0]).toContain('took longer than 20 ms')
+  })
+})
+
+describe('a rollout that does not await what it began', () => {
+  it('fails with the reason in words: a call was under way, or only on its way, when it returned', async () => {
+    const late: Promise<unknown>[] = []
+    const { groups, failures } = await collect({
+      groupSize: 1,
+      rollout: async ({ model, task }) => {
+        await say(model, task)
+        const floating = say(model, 'more').catch(({ message }) => message)
+        late.push(
+          floating,
+          floating.then(() => say(model, 'yet more')).catch(({ message }) => message),
+        )
+        if (task === 'task b') await wait(1)
+        return 1
+      },
+      policy: createPolicy(
+        scriptedModel(await chatTokenizer('hermes'), async (prompt) => {
+          if (prompt.includes('more')) await wait(10)
+          return '1'
+        }),
+      ),
+    })
+    expect(failures.map(({ reason }) => reason)).toEqual(
+      Array(3).fill(expect.stringContaining('a model call was not awaited')),
+    )
+    expect(failures.map(({ trajectory }) => trajectory.calls.length)).toEqual([1, 1, 1])
+    expect(groups.map(({ trajectories }) => trajectories)).toEqual([[], [], []])
+    const messages = await Promise.all(late)
+    expect(messages).toHaveLength(12)
+    for (const message of messages) expect(message).toContain('the rollout is over')
+  })
+
+  it('may end a call by its abort signal and return', async () => {
+    const model = scriptedModel(await chatTokenizer('hermes'), async (prompt) => {
+      if (prompt.includes('more')) await wait(10)
+      return '1'
+    })
+    const { failures } = await collect({
+      groupSize: 1,
+      policy: createPolicy(model),
+      rollout: async ({ model, task }) => {
+        const enough = new AbortController()
+        const floating = generateText({ model, prompt: 'more', abortSignal: enough.signal, maxRetries: 0 })
+        floating.catch(() => {})
+        await say(model, task)
+        enough.abort()
+        return 1
+      },
+    })
+    expect(failures).toEqual([])
+  })
+
+  it('fails by the policy on failures and never ends the process, whatever floats and whenever it is rejected', async () => {
+    const program = join(import.meta.dirname, 'testing', 'floating-calls.ts')
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [program])
+    expect(JSON.parse(stdout)).toEqual({
+      call: [expect.stringContaining('a model call was not awaited')],
+      tool: ['a promise of the rollout that nobody awaited was rejected: the tool broke'],
+      left: ['the rollout took longer than 5 ms; raise timeoutMs'],
+      later: [],
+    })
+    expect(stderr).toContain('task "later", after its end: a promise of the rollout')
+    expect(stderr).not.toContain('no longer answers')
+  })
+
+  it('leaves rejections of the rest of the program to end it, as Node does', async () => {
+    const program = join(import.meta.dirname, 'testing', 'floating-calls.ts')
+    await expect(promisify(execFile)(process.execPath, [program, 'elsewhere'])).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('Error: no part of a rollout'),
+    })
   })
 })
 

@@ -23,8 +23,8 @@ export interface CollectOptions<T> {
   /** Of one attempt; a rollout that takes longer has its signal aborted and is left behind. Default 600,000. */
   timeoutMs?: number
   /**
-   * Further attempts, with the same seed, of a rollout that throws, runs out of time or has no finite reward.
-   * Default 1.
+   * Further attempts, with the same seed, of a rollout that throws, runs out of time, has no finite reward or
+   * does not await its calls. Default 1.
    */
   retries?: number
   /**

@@ -75,7 +75,13 @@ export function createPolicy<M extends Model>(model: M, options: PolicyOptions =
   const recordings = new WeakMap<Recording, OpenRecording>()
   const startRecording: Policy['startRecording'] = (recordingOptions) => {
     const recording = createRecording(recordingOptions)
-    const shown: Recording = { read: recording.read, close: recording.close }
+    const shown: Recording = {
+      read: recording.read,
+      close: recording.close,
+      get unawaited() {
+        return recording.unawaited
+      },
+    }
     recordings.set(shown, recording)
     return shown
   }

@@ -10,6 +10,8 @@ export interface Recording {
   read(): RecordedCalls
   /** Aborts calls in flight and refuses later ones; what was recorded stays. */
   close(reason?: unknown): void
+  /** Whether it was closed over a call that its caller had not given up, or one came later: nobody awaited it. */
+  readonly unawaited: boolean
 }
 
 /** A call's place in its recording. */
@@ -26,17 +28,19 @@ export interface OpenRecording extends Recording {
   readonly calls: readonly RecordedCall[]
   /** Aborted when the recording is closed. */
   readonly signal: AbortSignal
+  /** Throws where the recording is closed: for a call that has not begun. */
+  refuseLateCall(): void
   /** Throws where the recording is closed. */
   refuseIfClosed(): void
   /**
    * Announces a call. `seed` is the caller's own, if any: with one, the same prompt gets the same answer
-   * again.
+   * again. The caller gives the call up by its signal.
    */
-  begin(prompt: Int32Array, seed: number | undefined): CallTicket
+  begin(prompt: Int32Array, seed: number | undefined, signal: AbortSignal | undefined): CallTicket
   /** Keeps a completed call. */
   keep(ticket: CallTicket, call: Omit<RecordedCall, 'digest' | 'occurrence'>): void
   /** Says that a call of `begin` is over, kept or not. */
-  end(): void
+  end(ticket: CallTicket): void
 }
 
 /**
@@ -51,9 +55,19 @@ export function createRecording(options: { seed?: number; signal?: AbortSignal }
   const occurrences = new Map<string, number>()
   const kept: { call: RecordedCall; order: number }[] = []
   const orders = new Map<CallTicket, number>()
-  let inFlight = 0
+  const inFlight = new Map<CallTicket, AbortSignal | undefined>()
   let overlapped = false
-  const close = (reason: unknown = new RolloutError('the recording was closed')) => closing.abort(reason)
+  let unawaited = false
+  const close = (reason: unknown = new RolloutError('the recording was closed')) => {
+    unawaited ||= [...inFlight.values()].some((given) => !given?.aborted)
+    closing.abort(reason)
+  }
+  const refuseIfClosed = () => {
+    if (!closing.signal.aborted) return
+    throw new RolloutError(
+      `the policy no longer answers: ${messageOf(closing.signal.reason)}. Await every call of a rollout, and heed its signal`,
+    )
+  }
   if (signal?.aborted) close(signal.reason)
   signal?.addEventListener('abort', () => close(signal.reason), { signal: closing.signal })
   return {
@@ -62,31 +76,33 @@ export function createRecording(options: { seed?: number; signal?: AbortSignal }
     },
     signal: closing.signal,
     close,
-    refuseIfClosed() {
-      if (!closing.signal.aborted) return
-      throw new RolloutError(
-        `the policy no longer answers: ${messageOf(closing.signal.reason)}. Await every call of a rollout, and heed its signal`,
-      )
+    get unawaited() {
+      return unawaited
     },
-    begin(prompt, ownSeed) {
+    refuseLateCall() {
+      unawaited ||= closing.signal.aborted
+      refuseIfClosed()
+    },
+    refuseIfClosed,
+    begin(prompt, ownSeed, given) {
       const digest = createHash('sha256')
         .update(new Uint8Array(prompt.buffer, prompt.byteOffset, prompt.byteLength))
         .digest('hex')
       const occurrence = occurrences.get(digest) ?? 0
       occurrences.set(digest, occurrence + 1)
-      overlapped ||= inFlight > 0
-      inFlight++
+      overlapped ||= inFlight.size > 0
       const parts = ownSeed === undefined ? [occurrence] : ['given', ownSeed]
       const ticket = { seed: seedOf('call', seed, digest, ...parts), digest, occurrence }
       orders.set(ticket, orders.size)
+      inFlight.set(ticket, given)
       return ticket
     },
     keep(ticket, call) {
       const { digest, occurrence } = ticket
       kept.push({ call: { ...call, digest, occurrence }, order: orders.get(ticket) as number })
     },
-    end() {
-      inFlight--
+    end(ticket) {
+      inFlight.delete(ticket)
     },
     read() {
       const sorted = [...kept].sort((a, b) => (overlapped ? byPrompt(a.call, b.call) : a.order - b.order))

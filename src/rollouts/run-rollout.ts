@@ -1,6 +1,8 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Policy } from './policy.ts'
 import { messageOf, RolloutError, shown } from './rollout-error.ts'
 import type { RecordedCalls } from './segments.ts'
+import { hearStrayRejections } from './stray-rejections.ts'
 import type { Reward, Rollout, Trajectory } from './types.ts'
 
 export interface RolloutRequest<T> {
@@ -18,8 +20,8 @@ export interface RolloutRequest<T> {
 }
 
 /**
- * One rollout, tried again with the same seed where it throws, runs out of time or has no finite reward. One
- * that fails for good comes back with `failure`, reward 0 and what its last attempt drew. Rejects only when
+ * One rollout, tried again with the same seed where it throws, runs out of time, has no finite reward or does
+ * not await all it began. One that fails for good comes back with `failure`, reward 0 and what its last attempt drew. Rejects only when
  * the signal is aborted, with its reason.
  */
 export async function runRollout<T>(request: RolloutRequest<T>): Promise<Trajectory> {
@@ -41,7 +43,8 @@ async function attempt<T>(request: RolloutRequest<T>): Promise<Outcome> {
     () => timer.abort(new RolloutError(`the rollout took longer than ${timeoutMs} ms; raise timeoutMs`)),
     timeoutMs,
   )
-  const signal = AbortSignal.any([request.signal, timer.signal])
+  const stray = new AbortController()
+  const signal = AbortSignal.any([request.signal, timer.signal, stray.signal])
   const recording = policy.startRecording({ seed, signal })
   const context = {
     model: policy.languageModel({ recording }),
@@ -50,9 +53,29 @@ async function attempt<T>(request: RolloutRequest<T>): Promise<Outcome> {
     signal,
     seed,
   }
+  const over = new RolloutError('the rollout is over')
+  let ended = false
+  const rejected = (reason: unknown) => {
+    const words = `a promise of the rollout that nobody awaited was rejected: ${messageOf(reason)}`
+    // What was refused because the rollout was over says nothing new.
+    if (ended && !(reason instanceof RolloutError))
+      process.emitWarning(`task ${JSON.stringify(request.taskId)}, after its end: ${words}`)
+    stray.abort(new RolloutError(words))
+  }
   try {
     // A rollout that does not heed its signal is left behind; its later calls are refused.
-    const returned = await Promise.race([whenAborted(signal), (async () => rollout(context))()])
+    const returned = await Promise.race([
+      whenAborted(signal),
+      hearStrayRejections(rejected, async () => rollout(context)),
+    ])
+    recording.close(over)
+    // A call that was made last and not awaited may only now reach the model.
+    await nextTurn()
+    if (recording.unawaited)
+      throw new RolloutError(
+        'a model call was not awaited: it was under way when the rollout returned; await each call, or end it with its abortSignal',
+      )
+    stray.signal.throwIfAborted()
     return { ...recording.read(), ...checkReward(returned) }
   } catch (error) {
     request.signal.throwIfAborted()
@@ -64,7 +87,8 @@ async function attempt<T>(request: RolloutRequest<T>): Promise<Outcome> {
     }
   } finally {
     clearTimeout(late)
-    recording.close(new RolloutError('the rollout is over'))
+    recording.close(over)
+    ended = true
   }
 }
 
