@@ -60,6 +60,38 @@ describe('composeRewards', () => {
     const impossible = testsPassed({ judge: async () => ({ testsPassed: 3, testsTotal: 2 }) })
     await expect(impossible.score([answer('a')])).rejects.toThrow('3 of 2 tests')
   })
+
+  it.each<[() => unknown, string]>([
+    [
+      () => rule('x', 'text' as never),
+      `rule "x": its second argument must be a pattern (/like this/) or a function of the text, got 'text'`,
+    ],
+    [
+      () => scoredBy('x', 3 as never),
+      'scoredBy "x": its second argument must be a function of answers, got 3',
+    ],
+    [() => testsPassed({} as never), 'testsPassed: judge must be a function, got undefined'],
+    [
+      () => constraint('x', 3 as never),
+      'constraint "x": its second argument must be a function of an answer, got 3',
+    ],
+    [
+      () => forbiddenPatterns(['eval'] as never),
+      "must be an array of patterns, such as [/eval/], got [ 'eval' ]",
+    ],
+    [
+      () => lengthPenalty('liner' as never),
+      "lengthPenalty: kind must be linear | soft-overlong, got 'liner'",
+    ],
+    [
+      () => composeRewards(undefined as never),
+      'must be an array of parts, such as [rolloutReward()], got undefined',
+    ],
+    [() => composeRewards([{ name: 'x' } as never]), 'score of "x" must be a function, got undefined'],
+    [() => composeRewards([undefined as never]), 'every part needs a name'],
+  ])('is refused when it is made, not when it first scores: %s', (make, message) => {
+    expect(make).toThrow(message)
+  })
 })
 
 describe('constraint', () => {

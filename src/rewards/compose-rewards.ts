@@ -1,3 +1,6 @@
+import { shown } from '../engine/shown.ts'
+import { checkFunction } from './check-function.ts'
+
 /** What a rollout came to, as reward parts see it. Everything but the task is the policy's. */
 export interface ScoredAnswer<T = unknown> {
   task: T
@@ -82,15 +85,21 @@ export function composeRewards<T>(parts: readonly RewardPart<T>[]): RewardCompos
 }
 
 function checkParts(parts: readonly RewardPart<never>[]): void {
+  if (!Array.isArray(parts))
+    throw new RangeError(
+      `composeRewards: its argument must be an array of parts, such as [rolloutReward()], got ${shown(parts)}`,
+    )
   if (parts.length === 0)
     throw new RangeError('composeRewards: there are no parts, so every reward would be 0')
   const names = new Set<string>()
-  for (const { name, weight = 1 } of parts) {
+  for (const part of parts as readonly (Partial<RewardPart<never>> | undefined)[]) {
+    const { name, weight = 1, score } = part ?? {}
     if (typeof name !== 'string' || name === '')
       throw new RangeError('composeRewards: every part needs a name, under which it is recorded')
     if (names.has(name)) throw new RangeError(`composeRewards: two parts are named "${name}"`)
     if (!Number.isFinite(weight))
       throw new RangeError(`composeRewards: the weight of "${name}" is ${weight}; it must be finite`)
+    checkFunction(`composeRewards: score of "${name}"`, score)
     names.add(name)
   }
 }

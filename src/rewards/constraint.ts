@@ -1,4 +1,6 @@
+import { shown } from '../engine/shown.ts'
 import { numberOption, type OptionsFor, readOptions } from '../losses/options.ts'
+import { checkFunction } from './check-function.ts'
 import type { RewardPart, ScoredAnswer } from './compose-rewards.ts'
 
 export const constraintOptions = {
@@ -21,6 +23,7 @@ export function constraint<T>(
   cost: (answer: ScoredAnswer<T>) => number,
   given: OptionsFor<typeof constraintOptions> = {},
 ): RewardPart<T> {
+  checkFunction(`constraint "${name}": its second argument`, cost, 'a function of an answer')
   const { limit, rate, initial, largest } = readOptions(`constraint "${name}"`, constraintOptions, given)
   let multiplier = Math.min(initial, largest)
   return {
@@ -57,6 +60,10 @@ export function forbiddenPatterns(
   patterns: readonly RegExp[],
   given: OptionsFor<typeof constraintOptions> = {},
 ): RewardPart {
+  if (!Array.isArray(patterns) || !patterns.every((pattern) => pattern instanceof RegExp))
+    throw new RangeError(
+      `forbiddenPatterns: its first argument must be an array of patterns, such as [/eval/], got ${shown(patterns)}`,
+    )
   const stateless = patterns.map(({ source, flags }) => new RegExp(source, flags.replace(/[gy]/g, '')))
   const found = ({ texts }: ScoredAnswer) =>
     stateless.filter((pattern) => texts.some((text) => pattern.test(text))).length

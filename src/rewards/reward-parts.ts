@@ -1,3 +1,5 @@
+import { shown } from '../engine/shown.ts'
+import { checkFunction } from './check-function.ts'
 import type { RewardPart, ScoredAnswer } from './compose-rewards.ts'
 import { linearLengthPenalty, softOverlongPenalty } from './length-penalty.ts'
 
@@ -26,6 +28,7 @@ export function testsPassed<T>(options: {
   weight?: number
 }): RewardPart<T> {
   const { judge, credit = 'all', weight = 1 } = options
+  checkFunction('testsPassed: judge', judge)
   return {
     name: 'tests',
     weight,
@@ -49,6 +52,11 @@ export function rule(
   const { weight = 1 } = options
   // A global pattern remembers where it left off, so that the same text would match every other time.
   const test = holds instanceof RegExp ? fresh(holds) : holds
+  checkFunction(
+    `rule "${name}": its second argument`,
+    test,
+    'a pattern (/like this/) or a function of the text',
+  )
   return { name, weight, score: (answers) => answers.map(({ text }) => Number(test(text))) }
 }
 
@@ -63,6 +71,7 @@ export function scoredBy<T>(
   score: RewardPart<T>['score'],
   options: { weight?: number } = {},
 ): RewardPart<T> {
+  checkFunction(`scoredBy "${name}": its second argument`, score, 'a function of answers')
   const { weight = 1 } = options
   return { name, weight, score }
 }
@@ -72,6 +81,8 @@ export function lengthPenalty(
   kind: 'linear' | 'soft-overlong',
   options: Parameters<typeof linearLengthPenalty>[0] & Parameters<typeof softOverlongPenalty>[0] = {},
 ): RewardPart {
+  if (kind !== 'linear' && kind !== 'soft-overlong')
+    throw new RangeError(`lengthPenalty: kind must be linear | soft-overlong, got ${shown(kind)}`)
   const penalty = kind === 'linear' ? linearLengthPenalty : softOverlongPenalty
   penalty(options, 0)
   return { name: 'length', score: (answers) => answers.map(({ tokens }) => penalty(options, tokens)) }

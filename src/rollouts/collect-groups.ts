@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import { seedOf } from '../data/index.ts'
+import { describeIssue } from './describe-issue.ts'
 import { groupMetrics, hasSpread } from './group-metrics.ts'
 import { limitConcurrency } from './limit-concurrency.ts'
+import { collectLimits } from './limits.ts'
 import type { Policy } from './policy.ts'
 import { RolloutError } from './rollout-error.ts'
 import { runRollout } from './run-rollout.ts'
@@ -12,7 +14,7 @@ export interface CollectOptions<T> {
   /** Ids must differ; a task's draws depend on its id, not on the other tasks. */
   tasks: readonly { id: string; task: T }[]
   rollout: Rollout<T>
-  /** Rollouts of each task, from 1. */
+  /** Rollouts of each task, from 1 to 100,000. */
   groupSize: number
   /** The run's. */
   seed: number
@@ -66,14 +68,14 @@ const collectOptions = z.strictObject({
   ),
   tasks: z.array(z.looseObject({ id: z.string() })).readonly(),
   rollout: z.custom<Rollout<unknown>>((value) => typeof value === 'function', 'must be a function'),
-  groupSize: z.int().min(1),
+  groupSize: z.int().min(1).max(collectLimits.groupSize),
   seed: z.int(),
   step: z.int().min(0),
   concurrency: z.int().min(1).default(64),
-  timeoutMs: z.number().min(1).max(0x7fff_ffff).default(600_000),
-  retries: z.int().min(0).default(1),
+  timeoutMs: z.number().min(1).max(collectLimits.timeoutMs).default(600_000),
+  retries: z.int().min(0).max(collectLimits.retries).default(1),
   onFailure: z.enum(['drop', 'zero', 'throw']).default('drop'),
-  resample: z.int().min(0).default(0),
+  resample: z.int().min(0).max(collectLimits.resample).default(0),
   signal: z.instanceof(AbortSignal).optional(),
   onProgress: z.custom((value) => typeof value === 'function', 'must be a function').optional(),
 })
@@ -150,7 +152,7 @@ export async function collectGroups<T>(options: CollectOptions<T>): Promise<Coll
 
 function checkOptions<T>(options: CollectOptions<T>) {
   const parsed = collectOptions.safeParse(options)
-  if (!parsed.success) throw new RolloutError(`collectGroups: ${z.prettifyError(parsed.error)}`)
+  if (!parsed.success) throw new RolloutError(`collectGroups: ${describeIssue(parsed.error, options)}`)
   const seen = new Set<string>()
   for (const { id } of parsed.data.tasks) {
     if (seen.has(id))

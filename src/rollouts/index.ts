@@ -4,8 +4,10 @@ export {
   collectGroups,
   type RolloutFailure,
 } from './collect-groups.ts'
+export { describeIssue } from './describe-issue.ts'
 export { groupMetrics } from './group-metrics.ts'
 export type { PolicyModelV3 } from './language-model.ts'
+export { collectLimits } from './limits.ts'
 export { createPolicy, type Policy, type PolicyOptions } from './policy.ts'
 export type { Recording } from './recording.ts'
 export { RolloutError } from './rollout-error.ts'

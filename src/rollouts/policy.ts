@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Model } from '../engine/index.ts'
 import { type ToolSyntax, toolSyntaxOf } from '../text/index.ts'
 import type { PolicyParts } from './answer-call.ts'
+import { describeIssue } from './describe-issue.ts'
 import { languageModelV3, languageModelV4, type PolicyModelV3 } from './language-model.ts'
 import { createRecording, type OpenRecording, type Recording } from './recording.ts'
 import { RolloutError } from './rollout-error.ts'
@@ -59,7 +60,7 @@ export function createPolicy<M extends Model>(model: M, options: PolicyOptions =
       'createPolicy: its first argument must be a model: `createPolicy(await loadModel(...))`',
     )
   const parsed = policyOptions.safeParse(options)
-  if (!parsed.success) throw new RolloutError(`createPolicy: ${z.prettifyError(parsed.error)}`)
+  if (!parsed.success) throw new RolloutError(`createPolicy: ${describeIssue(parsed.error, options)}`)
   const { chatTemplate, toolSyntax, ...settings } = parsed.data
   const tokenizer = chatTemplate === undefined ? model.tokenizer : { ...model.tokenizer, chatTemplate }
   if (tokenizer.chatTemplate === undefined)

@@ -10,6 +10,9 @@ export const batchSchema = z.union(
   'must be { examples: n } or { tokens: n }, n an integer from 1',
 )
 
+/** How often the same is seen. Orders of all epochs are drawn before the first step, so a slip must not ask for too many. */
+export const epochsSchema = count.max(100_000).optional()
+
 export interface BatchPlan {
   /** Steps in which every example is seen this often. */
   stepsOf(epochs: number): number

@@ -31,7 +31,10 @@ describe('checkOptions', () => {
   })
 
   it('names the option that is wrong', () => {
-    expect(() => check({ batchSize: 1.5 })).toThrow(/^sft: batchSize: /)
+    expect(() => check({ batchSize: 1.5 })).toThrow(/^sft: batchSize: .*got 1.5$/)
+    expect(() => check({ optimizer: { learningRate: -1 } })).toThrow(
+      /^sft: optimizer.learningRate: .*>=0, got -1$/,
+    )
     expect(() => check({ model: {} })).toThrow('sft: model: must be a trainable model')
     expect(() => check({ optimizer: { learningRate: 1, momentum: 0.9 } })).toThrow('for kind "muon"')
     expect(() => check(null as unknown as object)).toThrow('options must be an object, got null')

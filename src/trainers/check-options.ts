@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { describeIssue } from '../rollouts/index.ts'
 import { nearestName } from './nearest-name.ts'
 
 /** One schema a key, so that a new option cannot be forgotten. */
@@ -7,7 +8,7 @@ export type OptionSchemas<O> = { [K in keyof Required<O>]: z.ZodType }
 /**
  * Checks options against their schemas; defaults are left to the one who reads them.
  *
- * @throws RangeError naming the trainer, the option, what came and, for an unknown option, the nearest known one
+ * @throws RangeError naming the trainer, the option, what is allowed, what came and, for an unknown option, the nearest known one
  */
 export function checkOptions<O extends object>(trainer: string, schemas: OptionSchemas<O>, given: O): void {
   if (typeof given !== 'object' || given === null)
@@ -26,7 +27,7 @@ export function checkOptions<O extends object>(trainer: string, schemas: OptionS
     const hint = near ? `; did you mean "${near}"?` : `; the options are: ${known.join(', ')}`
     throw new RangeError(`${trainer}: unknown option "${within === '' ? name : `${within}.${name}`}"${hint}`)
   }
-  throw new RangeError(`${trainer}: ${issue.path.join('.')}: ${issue.message}`)
+  throw new RangeError(`${trainer}: ${describeIssue(result.error, given)}`)
 }
 
 /** Anything that has a method of this name: a model, a run. Its own code refuses what it cannot use. */

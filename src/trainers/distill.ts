@@ -7,6 +7,7 @@
  */
 import { z } from 'zod'
 import type { Model } from '../engine/index.ts'
+import { collectLimits } from '../rollouts/index.ts'
 import { aFunction, checkOptions, having } from './check-options.ts'
 import { type AcceptedAnswer, type CollectOptions, collectAccepted } from './collect-accepted.ts'
 import { encodeMessages } from './encode-messages.ts'
@@ -28,7 +29,7 @@ const schemas = {
   teacher: having('sample', 'a model to sample from'),
   prompts: z.array(z.object({ messages: z.array(z.unknown()).min(1) })).min(1),
   judge: aFunction(),
-  samplesPerPrompt: count,
+  samplesPerPrompt: z.int().min(1).max(collectLimits.groupSize).optional(),
   keepPerPrompt: count,
   maxTokens: count,
   temperature: z.number().min(0).optional(),

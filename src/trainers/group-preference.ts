@@ -33,7 +33,7 @@ export interface GroupPreferenceOptions<T> extends RolloutStageOptions<T> {
 
 const schemas = {
   ...rolloutStageSchemas,
-  groupSize: z.int().min(2).optional(),
+  groupSize: rolloutStageSchemas.groupSize.unwrap().min(2).optional(),
   algorithm: z.string(),
   loss: z.record(z.string(), z.union([z.number(), z.string()])).optional(),
 }

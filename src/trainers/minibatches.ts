@@ -1,5 +1,6 @@
+import { z } from 'zod'
 import { combineMetrics } from '../losses/index.ts'
-import { shuffled } from './batches.ts'
+import { epochsSchema, shuffled } from './batches.ts'
 import type { TrainStepOutcome } from './train-step.ts'
 
 export interface Passes {
@@ -7,6 +8,11 @@ export interface Passes {
   epochs?: number
   /** Updates that an epoch is cut into, at most one a row. Default 1. */
   minibatches?: number
+}
+
+export const passesSchemas = {
+  epochs: epochsSchema,
+  minibatches: z.int().min(1).optional(),
 }
 
 /**

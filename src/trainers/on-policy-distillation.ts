@@ -7,7 +7,7 @@ import { z } from 'zod'
 import type { Model } from '../engine/index.ts'
 import { algorithm } from '../losses/index.ts'
 import { checkOptions, having } from './check-options.ts'
-import type { Passes } from './minibatches.ts'
+import { type Passes, passesSchemas } from './minibatches.ts'
 import { optimizerStep } from './optimizer.ts'
 import { learnedOf } from './rollout-record.ts'
 import { rolloutStage } from './rollout-stage.ts'
@@ -31,8 +31,7 @@ const schemas = {
   ...shared,
   teacher: having<Model>('forward', 'a model'),
   largestAdvantage: z.number().positive().optional(),
-  epochs: z.int().min(1).optional(),
-  minibatches: z.int().min(1).optional(),
+  ...passesSchemas,
 }
 
 /**

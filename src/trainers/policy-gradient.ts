@@ -7,7 +7,7 @@ import { z } from 'zod'
 import { keptGroups } from '../advantages/index.ts'
 import type { TrainableModel } from '../engine/index.ts'
 import { checkOptions } from './check-options.ts'
-import type { Passes } from './minibatches.ts'
+import { type Passes, passesSchemas } from './minibatches.ts'
 import { optimizerStep } from './optimizer.ts'
 import {
   type MethodSettings,
@@ -41,8 +41,7 @@ export const policyGradientSchemas = {
   algorithm: z.string(),
   loss: z.record(z.string(), z.union([z.number(), z.string(), z.boolean(), z.null()])).optional(),
   kl: klSchema,
-  epochs: z.int().min(1).optional(),
-  minibatches: z.int().min(1).optional(),
+  ...passesSchemas,
   replay: replaySchema,
   gamma: z.number().min(0).max(1).optional(),
   groupBaseline: z.boolean().optional(),

@@ -10,7 +10,7 @@ import { gae, whitenTokens } from '../advantages/index.ts'
 import type { TrainableModel } from '../engine/index.ts'
 import { algorithm } from '../losses/index.ts'
 import { aFunction, checkOptions, having } from './check-options.ts'
-import type { Passes } from './minibatches.ts'
+import { type Passes, passesSchemas } from './minibatches.ts'
 import { type OptimizerOptions, optimizerSchema, optimizerStep } from './optimizer.ts'
 import { type KlOptions, klSchema, penaliseKl, referenceKl } from './reference-kl.ts'
 import { learnedOf } from './rollout-record.ts'
@@ -63,8 +63,7 @@ const schemas = {
   whitenAdvantages: z.boolean().optional(),
   loss: z.record(z.string(), z.union([z.number(), z.string(), z.null()])).optional(),
   valueClip: z.number().positive().nullable().optional(),
-  epochs: z.int().min(1).optional(),
-  minibatches: z.int().min(1).optional(),
+  ...passesSchemas,
 }
 
 /**

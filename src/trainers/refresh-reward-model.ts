@@ -51,7 +51,8 @@ const schemas = {
   policy: having('sample', 'a model to sample from'),
   prompts: z.array(z.object({ messages: z.array(z.unknown()).min(1) })).min(1),
   judge: aFunction(),
-  promptsPerStep: z.int().min(1).optional(),
+  // All of a step are sampled at once.
+  promptsPerStep: z.int().min(1).max(100_000).optional(),
   margins: z.boolean().optional(),
   rehearse: pairSchemas.pairs.optional(),
   maxTokens: z.int().min(1).optional(),

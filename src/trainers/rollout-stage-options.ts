@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Model, TrainableModel } from '../engine/index.ts'
 import type { RewardComposition } from '../rewards/index.ts'
-import type { CollectOptions, Policy } from '../rollouts/index.ts'
+import { type CollectOptions, collectLimits, type Policy } from '../rollouts/index.ts'
 import { aFunction, having } from './check-options.ts'
 import { type OptimizerOptions, optimizerSchema } from './optimizer.ts'
 import type { Evaluation, StageRun } from './stage.ts'
@@ -53,16 +53,16 @@ export const rolloutStageSchemas = {
   ),
   tasks: z.array(z.object({ id: z.string(), task: z.unknown() })).min(1),
   rollout: aFunction(),
-  groupSize: count,
+  groupSize: z.int().min(1).max(collectLimits.groupSize).optional(),
   tasksPerStep: count,
   steps: steps.unwrap(),
   optimizer: optimizerSchema,
   rewards: having('update', 'rewards: `composeRewards([...])`').optional(),
   reference: having<Model>('forward', 'a model').optional(),
-  resample: z.int().min(0).optional(),
+  resample: z.int().min(0).max(collectLimits.resample).optional(),
   concurrency: count,
-  timeoutMs: z.number().min(1).optional(),
-  retries: z.int().min(0).optional(),
+  timeoutMs: z.number().min(1).max(collectLimits.timeoutMs).optional(),
+  retries: z.int().min(0).max(collectLimits.retries).optional(),
   onFailure: z.enum(['drop', 'zero', 'throw']).optional(),
   warnings: warningsSchema,
   record: z.enum(['full', 'text', 'none']).optional(),

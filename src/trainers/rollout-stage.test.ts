@@ -138,6 +138,19 @@ describe('a stage of rollouts', () => {
     expect(reports.flatMap(({ warnings }) => warnings).join()).not.toContain('look for a hack')
   })
 
+  it.each<[object, RegExp]>([
+    [{ groupSize: 1e12 }, /^grpo: groupSize: .*<=100000, got 1000000000000$/],
+    [{ epochs: 1e12 }, /^grpo: epochs: .*<=100000, got 1000000000000$/],
+    [{ retries: 1e12 }, /^grpo: retries: .*<=1000, got/],
+    [{ resample: 1e12 }, /^grpo: resample: .*<=1000, got/],
+    [{ timeoutMs: 1e12 }, /^grpo: timeoutMs: .*<=2147483647, got/],
+    [{ tasksPerStep: Number.NaN }, /^grpo: tasksPerStep: .*got NaN$/],
+    [{ minibatches: -1 }, /^grpo: minibatches: .*>=1, got -1$/],
+    [{ steps: '3' }, /^grpo: steps: .*expected number.*got '3'$/],
+  ])('refuses a value that cannot work at once, with what is allowed: %j', async (given, message) => {
+    await expect(reportsOf(policyGradient(await options(given)))).rejects.toThrow(message)
+  })
+
   it('refuses two tasks of one id before the first step, also where no step takes both', async () => {
     const tasks = [...asciiTasks, asciiTasks[0]!]
     const given = await options({ tasks, tasksPerStep: 1 })

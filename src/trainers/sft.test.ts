@@ -111,6 +111,7 @@ describe('sft', () => {
     const start = (more: object) => expect(reportsOf(sft({ model, examples, optimizer, ...more }))).rejects
     await start({ maxTokens: 129 }).toThrow("sft: maxTokens is 129; the model's context has 128 tokens")
     await start({ examples: [] }).toThrow('sft: examples')
+    await start({ epochs: 1e12 }).toThrow(/^sft: epochs: .*<=100000, got 1000000000000$/)
     await start({ examples: [{ messages: [{ role: 'user', content: 'a' }] }] }).toThrow('would train nothing')
     await start({ lossOptions: {} }).toThrow('unknown option "lossOptions"')
     await start({ loss: { agregation: 'token-sum' } }).toThrow('unknown option "agregation"')

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { TrainableModel } from '../engine/index.ts'
-import { type BatchPlan, type BatchSize, batchSchema } from './batches.ts'
+import { type BatchPlan, type BatchSize, batchSchema, epochsSchema } from './batches.ts'
 import { aFunction, having } from './check-options.ts'
 import { type OptimizerOptions, optimizerSchema } from './optimizer.ts'
 import type { Evaluation, StageRun } from './stage.ts'
@@ -35,7 +35,7 @@ export const trainingStageSchemas = {
   optimizer: optimizerSchema,
   batch: batchSchema.optional(),
   steps: count,
-  epochs: count,
+  epochs: epochsSchema,
   evaluate: z
     .strictObject({
       every: z.int().min(1),
