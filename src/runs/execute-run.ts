@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path'
 import type { StageReport } from '../trainers/stage.ts'
 import { readConfiguration } from './configuration.ts'
 import { problemsOf, type RunDefinition } from './define-run.ts'
+import { checkLayout } from './layout.ts'
 import { openRun } from './open-run.ts'
 import { parseOptions } from './parse-options.ts'
 import { cardSchema } from './report/card.ts'
@@ -28,6 +29,7 @@ export async function executeRun(
   definition: RunDefinition,
   { directory, settings = [], log = () => {}, ...execution }: Execution,
 ): Promise<{ digest: string; report: string }> {
+  await checkLayout(resolve(directory))
   const before = execution.resume
     ? await readConfiguration(join(resolve(directory), 'config.json'))
     : undefined

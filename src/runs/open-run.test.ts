@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { TrainableModel } from '../engine/index.ts'
 import { runStage } from '../trainers/stage.ts'
-import { openRun, type Run, type RunOptions, runDigest } from './index.ts'
+import { digestProblem, openRun, type Run, type RunOptions, runDigest } from './index.ts'
 import { toyModel, toyPretrain, toyReinforce } from './testing/toy-training.ts'
 
 let parent: string
@@ -155,6 +155,23 @@ describe('a run in a directory', () => {
     await writeFile(join(directory, 'metrics.jsonl'), text.replace('pretrain', 'Pretrain'))
     await expect(withRun({ resume: true }, finish)).rejects.toThrow('is not what the run wrote')
     expect(await readdir(join(directory, 'checkpoints'))).toContain('reinforce-4')
+  })
+
+  it.each([
+    ['that was left', 3],
+    ['that is finished', Number.POSITIVE_INFINITY],
+  ])('names the rollouts that are gone of a run %s, as its digest is another', async (_, until) => {
+    const warnings: string[] = []
+    const whole = await withRun({}, async (run) => {
+      await train(run, until)
+      return until === Number.POSITIVE_INFINITY ? run.finish() : untouchedDigest()
+    })
+    expect(await digestProblem(directory)).toBeUndefined()
+    await rm(join(directory, 'rollouts', 'reinforce', '1.jsonl'))
+    expect(await digestProblem(directory)).toContain(`missing in ${directory}: rollouts/reinforce/1.jsonl. `)
+    const { digest } = await withRun({ resume: true, onWarning: (text) => warnings.push(text) }, finish)
+    expect(digest).not.toBe(whole)
+    expect(warnings).toEqual([expect.stringContaining('rollouts/reinforce/1.jsonl')])
   })
 
   it('has another digest with another seed', async () => {

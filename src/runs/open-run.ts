@@ -15,7 +15,9 @@ import {
 import type { Configuration } from './configuration.ts'
 import { hashFile } from './hash-file.ts'
 import { openHistory } from './history.ts'
+import { checkLayout, pathProblem } from './layout.ts'
 import { type Lock, takeLock } from './lock.ts'
+import { digestProblem } from './missing-rollouts.ts'
 import { checkName } from './names.ts'
 import { parseJson } from './parse-json.ts'
 import { newestGood, removeRolloutsBeyond, restore } from './restore.ts'
@@ -33,8 +35,9 @@ import { keepTokenTexts } from './token-texts.ts'
 export async function openRun(path: string, options: RunOptions): Promise<Run> {
   const directory = resolve(path)
   checkOptions(options)
+  await checkLayout(directory)
   await mkdir(directory, { recursive: true }).catch((error) => {
-    throw new RunError(`${directory} cannot be made: ${error.message}`)
+    throw pathProblem(directory, error)
   })
   const lock = await takeLock(directory)
   try {
@@ -76,6 +79,8 @@ async function runInDirectory(directory: string, options: RunOptions, lock: Lock
     await removeRolloutsBeyond(directory, metrics.position)
     await metrics.cut()
     await timing.cut()
+    const problem = await digestProblem(directory)
+    if (problem !== undefined) onWarning(problem)
     cut = true
   }
 
@@ -211,13 +216,14 @@ async function runInDirectory(directory: string, options: RunOptions, lock: Lock
   }
 }
 
-function metricsLine({ stage, step, metrics, evaluation, warnings }: StageReport): string {
+function metricsLine({ stage, step, metrics, evaluation, warnings, rollouts }: StageReport): string {
   return toJsonLine({
     stage,
     step,
     metrics: sortedByName(metrics),
     ...(evaluation && { evaluation: sortedByName(evaluation) }),
     ...(warnings.length > 0 && { warnings }),
+    ...(rollouts?.length && { rollouts: rollouts.length }),
   })
 }
 

@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { listCheckpoints } from './checkpoints.ts'
 import { hashFile } from './hash-file.ts'
+import { checkLayout } from './layout.ts'
 import { RunError } from './run-error.ts'
 import { filesBelow, namesIn } from './sync.ts'
 
@@ -12,6 +13,7 @@ import { filesBelow, namesIn } from './sync.ts'
  */
 export async function runDigest(path: string): Promise<string> {
   const directory = resolve(path)
+  await checkLayout(directory)
   await stat(join(directory, 'config.json')).catch(() => {
     throw new RunError(`there is no run in ${directory}: it has no config.json`)
   })

@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { runDigest, writeReport } from '../../runs/index.ts'
+import { digestProblem, runDigest, writeReport } from '../../runs/index.ts'
 import { shortestPath } from '../shortest-path.ts'
 import { writeLine } from '../write-line.ts'
 
@@ -9,6 +9,8 @@ export function reportCommand(): Command {
     .argument('<directory>', 'what --run of whetstone train named')
     .action(async (directory: string) => {
       await writeLine(`report  ${shortestPath(await writeReport(directory))}`)
+      const problem = await digestProblem(directory)
+      if (problem !== undefined) process.stderr.write(`warning: ${problem}\n`)
       await writeLine(`digest  ${await runDigest(directory)}`)
     })
 }

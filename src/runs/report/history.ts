@@ -8,6 +8,8 @@ export interface StepLine {
   metrics: Record<string, number>
   evaluation?: Record<string, number>
   warnings?: string[]
+  /** How many were recorded of the step; absent where none were. */
+  rollouts?: number
 }
 
 export interface TimingLine {

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { readConfiguration } from '../configuration.ts'
+import { checkLayout } from '../layout.ts'
 import { parseJson } from '../parse-json.ts'
 import { RunError } from '../run-error.ts'
 import { writeDurably } from '../sync.ts'
@@ -23,6 +24,7 @@ const SCRIPTS = ['dom.js', 'card.js', 'plots.js', 'rollouts.js', 'main.js']
  */
 export async function writeReport(path: string, { card }: { card?: ReportCard } = {}): Promise<string> {
   const directory = resolve(path)
+  await checkLayout(directory)
   const configuration = await readConfiguration(join(directory, 'config.json'))
   if (!configuration) throw new RunError(`there is no run in ${directory}: it has no config.json`)
   const cardFile = join(directory, 'card.json')
