@@ -8,6 +8,7 @@ import { parseOptions } from './parse-options.ts'
 import { cardSchema } from './report/card.ts'
 import { writeReport } from './report/write-report.ts'
 import { RunError, RunInterrupted } from './run-error.ts'
+import { settled } from './settled.ts'
 
 export interface Execution {
   directory: string
@@ -44,7 +45,11 @@ export async function executeRun(
     seed,
   })
   try {
-    const card = cardSchema.optional().safeParse((await definition.train({ run, options, log })) ?? undefined)
+    const trained = await settled(
+      `train() of ${name}`,
+      (async () => definition.train({ run, options, log }))(),
+    )
+    const card = cardSchema.optional().safeParse(trained ?? undefined)
     if (!card.success)
       throw new RunError(`what train() returned is no report card: ${problemsOf(card.error)}`)
     if (execution.signal?.aborted) throw new RunInterrupted(directory)

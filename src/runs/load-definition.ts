@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { checkDefinition, type RunDefinition } from './define-run.ts'
 import { RunError } from './run-error.ts'
+import { settled } from './settled.ts'
 
 const PROGRAM = /\.[cm]?[jt]s$/
 const NAMES = ['index.ts', 'recipe.ts', 'index.js', 'recipe.js']
@@ -23,7 +24,7 @@ export async function loadDefinition(file: string): Promise<RunDefinition> {
     throw new RunError(`${file} is no program: a run is a file of TypeScript (.ts) or JavaScript (.js, .mjs)`)
   let exports: { default?: unknown }
   try {
-    exports = await import(pathToFileURL(file).href)
+    exports = await settled(file, import(pathToFileURL(file).href))
   } catch (error) {
     throw withPlace(error, file)
   }

@@ -149,6 +149,21 @@ export default defineRun({
 export default defineRun({ name: 'nothing', train: () => Promise.reject(undefined) })`,
       /nothing\.ts: threw undefined/,
     ],
+    [
+      'never.ts',
+      `import { defineRun } from ${JSON.stringify(join(source, 'runs', 'index.ts'))}
+import { toyModel } from ${JSON.stringify(join(source, 'runs', 'testing', 'toy-training.ts'))}
+export default defineRun({ name: 'never', async train() {
+  await toyModel()
+  await new Promise(() => {})
+} })`,
+      /^whetstone: train\(\) of never awaits a promise that nobody will settle: nothing is under way any more/,
+    ],
+    [
+      'stuck.ts',
+      'await new Promise(() => {})',
+      /stuck\.ts awaits a promise that nobody will settle: nothing is under way any more/,
+    ],
     ['enum.ts', 'enum A { B }', /enum\.ts:1: SyntaxError: TypeScript enum is not supported/],
   ])('says what is wrong with %s, and in which line', async (name, content, message) => {
     const outcome = await whetstone(
