@@ -67,7 +67,7 @@ export async function* dpo(options: DpoOptions): AsyncGenerator<StageReport, voi
   const maxTokens = mostTokens(name, options)
   const { pairs, notes } = encodePairs(model.tokenizer, options.pairs, { ...options, maxTokens })
   // Before a checkpoint is loaded: a stage that goes on is held to the model from which it began.
-  const { reference, close } = await frozenReference(options.reference, model)
+  const { reference, close } = await frozenReference(name, options.reference, model)
   const compared = pairs.map(comparedAnswers)
   const withReference = referenceReader(reference, compared)
   const plan = batchPlan(compared.map(tokensOfExample), batch, [seedOfStage(options), name, 'order'])

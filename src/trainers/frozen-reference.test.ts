@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Model } from '../engine/index.ts'
 import type { Rollout } from '../rollouts/index.ts'
+import { loadTokenizer } from '../text/index.ts'
 import { dpo } from './dpo.ts'
 import { groupPreference } from './group-preference.ts'
 import { grpo } from './policy-gradient-algorithms.ts'
@@ -45,6 +46,16 @@ describe.each(['dpo', 'grpo', 'preference'])('a stage of %s', (trainer) => {
       expect(snapshots).toHaveLength(1)
       await expect(snapshots[0]!.forward([row])).rejects.toThrow('disposed')
     }
+  })
+
+  it('refuses a reference of the same size whose tokens are others', async () => {
+    const model = await byteModel()
+    const tokenizerJson = model.tokenizer.toJson().replaceAll('<|mask|>', '<|hidden|>')
+    const reference = { ...model, tokenizer: loadTokenizer({ tokenizerJson }) }
+    const { stage } = await stageOf(trainer, { reference })
+    await expect(reportsOf(stage)).rejects.toThrow(
+      'is "<|mask|>" to the model and "<|hidden|>" to the reference',
+    )
   })
 
   it('leaves a reference that it was given as it is', async () => {

@@ -63,7 +63,7 @@ export async function* groupPreference<T>(
       ? algorithm(id).build(options.loss ?? {}, { groups, pairs })
       : algorithm(id).build(options.loss ?? {}, { groups })
   lossOf(1, 1)
-  const { reference, close } = await frozenReference(options.reference, model)
+  const { reference, close } = await frozenReference(id, options.reference, model)
 
   yield* rolloutStage(options, {
     name: id,

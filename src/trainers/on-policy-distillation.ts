@@ -13,6 +13,7 @@ import { learnedOf } from './rollout-record.ts'
 import { rolloutStage } from './rollout-stage.ts'
 import { type RolloutStageOptions, rolloutStageSchemas } from './rollout-stage-options.ts'
 import { forwardRows, type Row } from './rows.ts'
+import { refuseOtherTokens } from './same-tokens.ts'
 import type { StageReport } from './stage.ts'
 import { seedOfStage } from './training-options.ts'
 import { idleUpdate, updatePolicy } from './update-policy.ts'
@@ -52,11 +53,7 @@ export async function* onPolicyDistillation<T>(
     largestAdvantage = 10,
   } = options
   const model = policy.model
-  const [student, taught] = [model.info.vocabularySize, teacher.info.vocabularySize]
-  if (student !== taught)
-    throw new RangeError(
-      `on-policy-distillation: the student has ${student} tokens, the teacher ${taught}; they must share a vocabulary`,
-    )
+  refuseOtherTokens('on-policy-distillation', { name: 'student', model }, { name: 'teacher', model: teacher })
 
   yield* rolloutStage(options, {
     name,

@@ -17,6 +17,7 @@ import { learnedOf } from './rollout-record.ts'
 import { rolloutStage } from './rollout-stage.ts'
 import { type RolloutStageOptions, rolloutStageSchemas } from './rollout-stage-options.ts'
 import { forwardRows } from './rows.ts'
+import { refuseOtherTokens } from './same-tokens.ts'
 import type { StageReport } from './stage.ts'
 import { addTokenRewards, type TokenRewards } from './token-rewards.ts'
 import { seedOfStage } from './training-options.ts'
@@ -76,6 +77,7 @@ export async function* ppo<T>(options: PpoOptions<T>): AsyncGenerator<StageRepor
   const { kl: klOptions = { coefficient: 0.05 }, criticOptimizer = optimizer, valueClip = 0.2 } = options
   const seed = [seedOfStage(options), name, 'minibatches']
   const model = policy.model
+  refuseOtherTokens('ppo', { name: 'policy', model }, { name: 'critic', model: critic })
   const kl = await referenceKl('ppo', klOptions, ['reward'], { reference: options.reference, model })
   algorithm('ppo').build(options.loss ?? {}, { sequences: 1, tokens: 1 })
 

@@ -63,7 +63,7 @@ export async function referenceKl(
       `${trainer}: kl.estimator "k1" has zero expected gradient in a loss; put it in the reward, or take k2 or k3`,
     )
   let { coefficient } = options
-  const held = coefficient > 0 ? await frozenReference(from.reference, from.model) : undefined
+  const held = coefficient > 0 ? await frozenReference(trainer, from.reference, from.model) : undefined
   return {
     get coefficient() {
       return coefficient

@@ -11,6 +11,7 @@ import { aFunction, checkOptions, having } from './check-options.ts'
 import { encodePairs } from './encode-pairs.ts'
 import { type Conversation, markSampled } from './marked-tokens.ts'
 import { pairSchemas, type RewardModelOptions, ratedPair } from './reward-model.ts'
+import { refuseOtherTokens } from './same-tokens.ts'
 import { type SamplingOptions, sampleAnswers } from './sample-answers.ts'
 import { runStage, type StageReport, type StepOutcome } from './stage.ts'
 import { trainStep } from './train-step.ts'
@@ -71,6 +72,11 @@ export async function* refreshRewardModel(
 ): AsyncGenerator<StageReport, void, void> {
   checkOptions<RefreshRewardModelOptions>('refresh-reward-model', schemas, options)
   const { name = 'refresh-reward-model', model, optimizer, steps, run, evaluate } = options
+  refuseOtherTokens(
+    'refresh-reward-model',
+    { name: 'policy', model: options.policy },
+    { name: 'model', model },
+  )
   const seed = seedOfStage(options)
   const earlier = options.rehearse ? encodedPairs(options, options.rehearse) : []
   yield* runStage({
