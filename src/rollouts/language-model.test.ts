@@ -328,6 +328,35 @@ describe('what cannot be answered', () => {
       expect(() => createPolicy(model as never)).toThrow('first argument must be a model')
   })
 
+  it.each<[string, RegExp]>([
+    ['{% for m in messages %}{{ m.content }}', /the chat template does not parse: /],
+    ['{{ messages | shuffle }}', /the chat template refuses these messages: .*shuffle/],
+    ["{{ raise_exception('never') }}", /the chat template refuses these messages: never/],
+  ])(
+    'is refused when the policy is made with a chat template that renders nothing: %s',
+    async (template, reason) => {
+      const tokenizer = await chatTokenizer('hermes')
+      const given = () =>
+        createPolicy(
+          scriptedModel(tokenizer, () => ''),
+          { chatTemplate: template },
+        )
+      expect(given).toThrow('createPolicy: the option chatTemplate: ')
+      expect(given).toThrow(reason)
+      const own = () => createPolicy(scriptedModel({ ...tokenizer, chatTemplate: template }, () => ''))
+      expect(own).toThrow("createPolicy: the model's tokenizer (chat_template.jinja, or ")
+      expect(own).toThrow(reason)
+    },
+  )
+
+  it('is not a matter of templates that want a system message, tools or an option', async () => {
+    const wants = (condition: string) =>
+      `{% if not (${condition}) %}{{ raise_exception('no') }}{% endif %}{{ messages[0].content }}`
+    const model = scriptedModel(await chatTokenizer('hermes'), () => '')
+    for (const condition of ["messages[0].role == 'system'", 'tools', 'style'])
+      createPolicy(model, { chatTemplate: wants(condition), templateOptions: { style: 'plain' } })
+  })
+
   it('ends with the signal’s reason, and what was drawn by then is recorded', async () => {
     const aborting = new AbortController()
     const scripted = scriptedModel(await chatTokenizer('hermes'), () => {

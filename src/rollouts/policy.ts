@@ -1,7 +1,7 @@
 import type { LanguageModelV4 } from '@ai-sdk/provider'
 import { z } from 'zod'
 import type { Model } from '../engine/index.ts'
-import { type ToolSyntax, toolSyntaxOf } from '../text/index.ts'
+import { type ToolSyntax, templateProblem, toolSyntaxOf } from '../text/index.ts'
 import type { PolicyParts } from './answer-call.ts'
 import { describeIssue } from './describe-issue.ts'
 import { languageModelV3, languageModelV4, type PolicyModelV3 } from './language-model.ts'
@@ -53,7 +53,8 @@ const policyOptions = z.strictObject({
   toolSyntax: z.enum(['hermes', 'llama', 'mistral']).optional(),
 })
 
-/** Makes a policy of a model. Errors: what is no model; no chat template; an option that is unknown or out of its range, named. */
+/** Makes a policy of a model. Errors: what is no model; no chat template, or one that renders no
+ * conversation; an option that is unknown or out of its range, named. */
 export function createPolicy<M extends Model>(model: M, options: PolicyOptions = {}): Policy<M> {
   if (typeof (model as Partial<M> | undefined)?.sample !== 'function')
     throw new RolloutError(
@@ -67,6 +68,14 @@ export function createPolicy<M extends Model>(model: M, options: PolicyOptions =
     throw new RolloutError(
       "createPolicy: the model's tokenizer has no chat template; load one that has, or give a `chatTemplate`",
     )
+  const problem = templateProblem(tokenizer, settings.templateOptions)
+  if (problem !== undefined) {
+    const where =
+      chatTemplate === undefined
+        ? "the model's tokenizer (chat_template.jinja, or chat_template in tokenizer_config.json)"
+        : 'the option chatTemplate'
+    throw new RolloutError(`createPolicy: ${where}: ${problem}`)
+  }
   const parts: PolicyParts = {
     model,
     tokenizer,

@@ -1,6 +1,7 @@
 export { type EncodeChatOptions, type EncodedChat, encodeChat, endTokens } from './chat/encode-chat.ts'
 export type { ChatMessage, ToolCall, ToolDefinition } from './chat/messages.ts'
 export { type ChatOptions, renderChat } from './chat/render-chat.ts'
+export { templateProblem } from './chat/template-problem.ts'
 export {
   type AssistantText,
   formatToolCalls,
