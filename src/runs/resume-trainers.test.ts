@@ -3,9 +3,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { composeRewards, maximumLength, rolloutReward } from '../rewards/index.ts'
-import { grpo, ppo, type RolloutStageOptions, type StageReport } from '../trainers/index.ts'
+import {
+  type Conversation,
+  type DistillOptions,
+  distill,
+  grpo,
+  ppo,
+  type RolloutStageOptions,
+  type StageReport,
+} from '../trainers/index.ts'
 import { asciiRollout, asciiTasks, bytePolicy } from '../trainers/testing/ascii-task.ts'
-import { trainableBytes } from '../trainers/testing/byte-model.ts'
+import { byteModel, trainableBytes } from '../trainers/testing/byte-model.ts'
 import { openRun, type Run, RunInterrupted } from './index.ts'
 
 let directory: string
@@ -68,5 +76,48 @@ describe.each(Object.entries(trainers))('a run of %s', (name, start) => {
     expect(await process(name, start, 1)).toBeUndefined()
     expect(await process(name, start, 2)).toBeUndefined()
     expect(await process(name, start)).toBe(whole)
+  })
+})
+
+describe('a run of distill', () => {
+  it('that goes on asks neither teacher nor judge again, and refuses other prompts than it asked', async () => {
+    const { tokenizer } = await byteModel()
+    const asked = { teacher: 0, judge: 0 }
+    const teacher: DistillOptions<Conversation>['teacher'] = {
+      tokenizer,
+      async sample({ prompt }) {
+        asked.teacher++
+        const tokens = tokenizer.encode('A<|im_end|>')
+        const logprobs = new Float32Array(tokens.length)
+        return [
+          { text: 'A', promptTokens: Int32Array.from(prompt), tokens, logprobs, stopReason: 'stop' as const },
+        ]
+      },
+    }
+    const start =
+      (questions: string): Start =>
+      async (run) =>
+        distill({
+          run,
+          teacher,
+          model: await trainableBytes(),
+          prompts: [...questions].map((content) => ({ messages: [{ role: 'user', content }] })),
+          judge({ prompt, text }) {
+            asked.judge++
+            return text === 'A' && prompt.messages[0]!.content !== 'c'
+          },
+          optimizer: { learningRate: 0.01 },
+          batch: { examples: 1 },
+          epochs: 2,
+        })
+    const whole = await process('distill, whole', start('abc'))
+    expect(asked).toEqual({ teacher: 3, judge: 3 })
+    expect(await process('distill', start('abc'), 1)).toBeUndefined()
+    expect(asked).toEqual({ teacher: 6, judge: 6 })
+    await expect(process('distill', start('abd'))).rejects.toThrow(
+      'distill: the prompts are not those whose answers the run keeps',
+    )
+    expect(await process('distill', start('abc'))).toBe(whole)
+    expect(asked).toEqual({ teacher: 6, judge: 6 })
   })
 })

@@ -85,12 +85,17 @@ async function acceptedOf<T extends Conversation>(
     }),
   )
   const good = distinct.filter((_, index) => verdicts[index]).slice(0, keepPerPrompt)
-  return good.map(({ text, promptTokens, tokens }) => ({
-    prompt,
-    text,
-    messages: [...prompt.messages, answerMessage(teacher, text)],
-    ...markSampled(promptTokens, tokens),
-  }))
+  return good.map((sample) => answerOf(teacher, prompt, sample))
+}
+
+/** A sample of a prompt as an accepted answer. */
+export function answerOf<T extends Conversation>(
+  teacher: Pick<Model, 'tokenizer'>,
+  prompt: T,
+  { text, promptTokens, tokens }: Pick<Sample, 'text' | 'promptTokens' | 'tokens'>,
+): AcceptedAnswer<T> {
+  const messages = [...prompt.messages, answerMessage(teacher, text)]
+  return { prompt, text, messages, ...markSampled(promptTokens, tokens) }
 }
 
 function answerMessage({ tokenizer }: Pick<Model, 'tokenizer'>, text: string): ChatMessage {

@@ -2,14 +2,15 @@
  * Distillation by accepted samples: a stronger model answers, a judge keeps what is good, the student learns it by cross-entropy
  * (rejection sampling fine-tuning, arXiv 2308.01825). The teacher may be the student itself, as it was.
  *
- * Where both have one tokenizer and chat template, the student learns the very tokens that the teacher drew. A stage that goes on
- * collects again, so the judge must say the same again; where it may not, collect first, keep that, and hand it to `sft`.
+ * Where both have one tokenizer and chat template, the student learns the very tokens that the teacher drew. What was accepted is kept in
+ * the run, so that a stage that goes on samples and judges nothing again.
  */
 import { z } from 'zod'
 import type { Model } from '../engine/index.ts'
 import { collectLimits } from '../rollouts/index.ts'
 import { aFunction, checkOptions, having } from './check-options.ts'
-import { type AcceptedAnswer, type CollectOptions, collectAccepted } from './collect-accepted.ts'
+import type { AcceptedAnswer, CollectOptions } from './collect-accepted.ts'
+import { collectOnce } from './collect-once.ts'
 import { encodeMessages } from './encode-messages.ts'
 import type { Conversation } from './marked-tokens.ts'
 import { exampleOfTokens } from './masked-examples.ts'
@@ -44,8 +45,8 @@ export async function* distill<T extends Conversation>(
   options: DistillOptions<T>,
 ): AsyncGenerator<StageReport, void, void> {
   checkOptions<DistillOptions<T>>('distill', schemas, options)
-  const { model, teacher, loss } = options
-  const { accepted, counts } = await collectAccepted({ ...options, seed: seedOfStage(options) })
+  const { name = 'distill', model, teacher, loss, run } = options
+  const { accepted, counts } = await collectOnce(name, run, { ...options, seed: seedOfStage(options) })
   const summary = `${counts.accepted} of ${counts.sampled} samples accepted (${counts.truncated} truncated, ${counts.duplicates} duplicates)`
   if (accepted.length === 0) throw new RangeError(`distill: ${summary}; there is nothing to learn from`)
   const without = `${counts.promptsWithout} of ${options.prompts.length} prompts without an accepted one`

@@ -44,6 +44,8 @@ export interface StageRun {
   due(stepsDone: number): boolean
   /** Saves all that `resume` needs. A `best` one is kept beside the newest. */
   checkpoint(stage: string, state: StageState, stepsDone: number, best: boolean): Promise<void>
+  /** Computes a piece of JSON once in a run, and gives it again to a run that goes on. Absent where nothing is kept. */
+  once?<T>(name: string, compute: () => Promise<T>): Promise<T>
 }
 
 export interface Evaluation {
