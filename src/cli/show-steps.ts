@@ -1,5 +1,5 @@
-import { SingleBar } from 'cli-progress'
 import type { StageReport } from '../trainers/stage.ts'
+import { QuietBar } from './quiet-bar.ts'
 
 const MILLISECONDS_BETWEEN_LINES = 5000
 /** Beginnings of names, the most telling first. */
@@ -15,7 +15,7 @@ export interface StepsOnScreen {
 
 /** Shows steps on stderr: a bar for each stage on a terminal; elsewhere a line every few seconds and at a stage's ends. */
 export function showSteps(output: NodeJS.WriteStream = process.stderr): StepsOnScreen {
-  let bar: SingleBar | undefined
+  let bar: QuietBar | undefined
   let stage = ''
   let seconds: number[] = []
   let written = 0
@@ -44,7 +44,7 @@ export function showSteps(output: NodeJS.WriteStream = process.stderr): StepsOnS
       for (const warning of report.warnings) line(`${stage}, step ${report.step}: ${warning}`)
       if (output.isTTY) {
         if (!bar) {
-          bar = new SingleBar({
+          bar = new QuietBar({
             format: '{stage} [{bar}] {value}/{total}  {figures}  {left} left',
             stream: output,
             hideCursor: true,
