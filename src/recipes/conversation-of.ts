@@ -3,10 +3,15 @@ import { chatMessage } from '../evals/generate-attempts.ts'
 
 /** The task as a question and its reference solution as the answer, as evaluations put and read them. */
 export function conversationOf(task: Task): MessagesExample {
+  return conversationWith(task, solutionMessage(task))
+}
+
+/** The task as a question and this answer. */
+export function conversationWith(task: Task, answer: string): MessagesExample {
   return {
     messages: [
       { role: 'user', content: chatMessage(task) },
-      { role: 'assistant', content: solutionMessage(task) },
+      { role: 'assistant', content: answer },
     ],
   }
 }

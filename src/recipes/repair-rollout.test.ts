@@ -5,7 +5,7 @@ import { scriptedModel } from '../rollouts/testing/scripted-model.ts'
 import { createSandbox, type Sandbox } from '../sandbox/index.ts'
 import { answerRollout } from './answer-rollout.ts'
 import { solutionMessage } from './conversation-of.ts'
-import { repairDemonstrations } from './repair-demonstrations.ts'
+import { mendingExamples } from './mending-examples.ts'
 import { repairRollout } from './repair-rollout.ts'
 import { runTestsCall } from './run-tests-tool.ts'
 import { tinyTokenizer } from './tiny-code/tiny-model.ts'
@@ -100,36 +100,31 @@ describe('the answer rollout', () => {
   })
 })
 
-/** Demonstrations of a policy whose first tries, each with a call of the tests, are these in turn, and whose second try is `second`. */
-async function demonstrate(firsts: string[], second: string) {
-  let asked = 0
-  const model = scriptedModel(await tinyTokenizer([task.prompt, right]), (prompt) =>
-    prompt.includes('The tests say') ? second : firsts[asked++] + runTestsCall,
-  )
-  const policy = createPolicy(model, { maxTokens: 1000 })
-  const options = { samples: firsts.length, maxTokens: 1000, rightPerRepair: 1, seed: 1 }
-  return repairDemonstrations(policy, sandbox, [task], options)
-}
-
-describe('demonstrations', () => {
-  it.each([
-    ['the second try', right],
-    ['the reference', wrong],
-  ])('follow a failed first try with its report and %s', async (_, second) => {
-    const [failed, ...rest] = await demonstrate([wrong], second)
-    expect(rest).toEqual([])
-    expect(failed!.messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'tool', 'assistant'])
-    expect(failed!.tools).toMatchObject([{ name: 'run_tests' }])
-    expect(failed!.messages[2]!.content).toContain('failed: ')
-    expect(failed!.messages[2]!.content).toContain(task.prompt)
-    expect(failed!.messages[3]!.content).toBe(right)
+describe('mending examples', () => {
+  it("show a related task's solution under this name, what the tests say of it, and the right one", async () => {
+    const tasks = generateTasks({
+      seed: 2,
+      count: 30,
+      split: 'train',
+      languages: ['javascript'],
+      inputs: ['integers'],
+      levels: [2],
+    })
+    const examples = await mendingExamples(sandbox, tasks)
+    expect(examples.length).toBeGreaterThan(20)
+    for (const { messages, tools } of examples) {
+      expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'tool', 'assistant'])
+      expect(tools).toMatchObject([{ name: 'run_tests' }])
+      const shown = tasks.find(({ prompt }) => messages[0]!.content.includes(prompt))!
+      expect(messages[1]!.content).toContain(`function ${shown.entryPoint}(`)
+      expect(messages[1]!.content).not.toBe(messages[3]!.content)
+      expect(messages[2]!.content).toMatch(/^The tests say: (failed|threw)/)
+      expect(messages[3]!.content).toBe(solutionMessage(shown))
+    }
   })
 
-  it('keep as many right first tries as they are told to a repair', async () => {
-    const lengths = (await demonstrate([right, wrong, right, right], right)).map(
-      ({ messages }) => messages.length,
-    )
-    expect(lengths).toEqual([4, 2])
-    expect(await demonstrate([right, right], right)).toEqual([])
+  it("leave out a task that shares no operation with another, and one whose neighbour's solution is right", async () => {
+    expect(await mendingExamples(sandbox, [task])).toEqual([])
+    expect(await mendingExamples(sandbox, [task, { ...task, id: 'again' }])).toEqual([])
   })
 })

@@ -1,18 +1,9 @@
 import { generateText, type ModelMessage } from 'ai'
-import { type Judgement, judgeAnswer, type Task, type TestingSandbox } from '../data/index.ts'
+import { judgeAnswer, type Task, type TestingSandbox } from '../data/index.ts'
 import { chatMessage } from '../evals/generate-attempts.ts'
 import type { Rollout } from '../rollouts/index.ts'
 import { runTestsTool } from './run-tests-tool.ts'
-
-/** The verdict of the tests that the model may see on the code in an answer. */
-function judgeVisibly(sandbox: TestingSandbox, task: Task, answer: string): Promise<Judgement> {
-  return judgeAnswer(sandbox, { ...task, hiddenTests: task.visibleTests }, answer)
-}
-
-/** What the tool tells of a failed try, with the task again, since a small model looks at what it was told last. */
-function testReport(task: Task, { message, reason }: Judgement): string {
-  return `The tests say: ${`${reason}: ${message}`.slice(0, 120)}\n\nMend the code. ${chatMessage(task)}`
-}
+import { testReport } from './test-report.ts'
 
 /**
  * Two tries at a coding task, with a tool that runs the visible tests: where the model calls it on its first answer and one fails, it reads which
@@ -33,10 +24,10 @@ export function repairRollout(sandbox: TestingSandbox, options: { maxTokens: num
       })
     const { text: first, toolCalls, responseMessages } = await answer()
     const calls = toolCalls.filter(({ invalid }) => !invalid)
-    const seen = calls.length > 0 ? await judgeVisibly(sandbox, task, first) : undefined
+    const report = calls.length > 0 ? await testReport(sandbox, task, first) : undefined
     let last = first
-    if (seen && !seen.passed) {
-      const output = { type: 'text', value: testReport(task, seen) } as const
+    if (report !== undefined) {
+      const output = { type: 'text', value: report } as const
       const results = calls.map(({ toolCallId, toolName }) => ({ toolCallId, toolName, output }))
       messages.push(...responseMessages, {
         role: 'tool',

@@ -10,7 +10,6 @@ it.each([1, 2, 3])(
       read: count,
       instructed: count,
       practised: count,
-      mended: count,
       heldOut: 100,
     })
     const combinationOf = ({ difficulty, tags }: Task) => `${difficulty} ${tags}`

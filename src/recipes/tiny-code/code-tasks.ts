@@ -17,8 +17,6 @@ export interface CodeTasks {
   instructed: Task[]
   /** To learn from tests. */
   practised: Task[]
-  /** To learn to repair. */
-  mended: Task[]
   /** Combinations of operations that no other set has, each once. */
   heldOut: Task[]
 }
@@ -30,7 +28,6 @@ export function codeTasks(seed: number, counts: Record<keyof CodeTasks, number>)
     read: train('read', counts.read),
     instructed: train('instructed', counts.instructed),
     practised: train('practised', counts.practised),
-    mended: train('mended', counts.mended),
     heldOut: generateTasks({ ...family, seed, count: counts.heldOut, split: 'held-out', perCombination: 1 }),
   }
 }

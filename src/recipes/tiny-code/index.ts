@@ -1,8 +1,7 @@
 /**
  * From nothing to a model that writes small functions, in minutes on a laptop: tokenizer, pretraining on code and its description,
  * fine-tuning to answer questions and to call a tool, a preference stage on groups of its own answers, reinforcement learning on hidden
- * tests, and repair: a try, a call of the tool that runs the visible tests, and a second try after reading which failed, learnt from its own
- * rollouts. After each stage the same held-out tasks are measured;
+ * tests, and repair: reinforcement learning on a try, a call of the tool that runs the visible tests, and a second try after reading which failed. After each stage the same held-out tasks are measured;
  * their combinations of operations occur in no training task.
  */
 import { join } from 'node:path'
@@ -13,14 +12,14 @@ import { createSandbox } from '../../sandbox/index.ts'
 import { groupPreference, policyGradient, pretrain, sft } from '../../trainers/index.ts'
 import { answerRollout } from '../answer-rollout.ts'
 import { createCodeCard } from '../code-card.ts'
-import { conversationOf } from '../conversation-of.ts'
-import { repairDemonstrations } from '../repair-demonstrations.ts'
+import { repairRollout } from '../repair-rollout.ts'
 import { rolloutTasks } from '../rollout-tasks.ts'
-import { callingTests, runTestsCall } from '../run-tests-tool.ts'
+import { runTestsCall } from '../run-tests-tool.ts'
 import { runToEnd } from '../run-to-end.ts'
 import { sayNowAndThen } from '../say-now-and-then.ts'
 import { sha256Of } from '../sha256-of.ts'
 import { codeTasks, documentOf } from './code-tasks.ts'
+import { instruction } from './instruction.ts'
 import { measureRepair } from './measure-repair.ts'
 import { tinyModel, tinyTokenizer } from './tiny-model.ts'
 
@@ -34,9 +33,7 @@ export default defineRun({
     sftSteps: steps(300),
     preferenceSteps: steps(12),
     grpoSteps: steps(30),
-    repairSteps: steps(40),
-    /** Tasks of the repair stage. */
-    mended: steps(1200),
+    repairSteps: steps(12),
     heldOut: steps(100),
     samples: steps(10),
   },
@@ -45,41 +42,38 @@ export default defineRun({
     const tasks = codeTasks(run.seed, {
       read: 4000,
       instructed: 3000,
-      practised: 800,
-      mended: options.mended,
+      practised: 1600,
       heldOut,
     })
     await run.dataset('tasks', sha256Of(tasks))
-    const documents = tasks.read.map(documentOf)
-    const conversations = tasks.instructed.map((task, index) =>
-      index % 2 === 0 ? conversationOf(task) : callingTests(conversationOf(task)),
-    )
-    const words = conversations.flatMap(({ messages, tools }) => [
-      ...messages.map(({ content }) => content),
-      ...(tools ? [runTestsCall] : []),
-    ])
-    const tokenizer = await tinyTokenizer([...documents, ...words])
-    const model = await tinyModel(tokenizer, run.seed)
-    const policy = createPolicy(model, { maxTokens })
     const sandbox = await createSandbox()
-    const held = {
-      name: '',
-      tasks: tasks.heldOut,
-      samples,
-      temperature: 1,
-      maxTokens,
-      prompting: 'chat' as const,
-    }
-    const card = createCodeCard({ run, model, sandbox, benchmarks: [held], log })
-    const onTests = {
-      policy,
-      run,
-      tasks: rolloutTasks(tasks.practised),
-      rollout: answerRollout(sandbox, { maxTokens }),
-      tasksPerStep: 32,
-      optimizer: { learningRate: 1e-4, warmupSteps: 2, beta2: 0.99 },
-    }
     try {
+      const documents = tasks.read.map(documentOf)
+      const conversations = await instruction(sandbox, tasks.instructed)
+      const words = conversations.flatMap(({ messages, tools }) => [
+        ...messages.map(({ content }) => content),
+        ...(tools ? [runTestsCall] : []),
+      ])
+      const tokenizer = await tinyTokenizer([...documents, ...words])
+      const model = await tinyModel(tokenizer, run.seed)
+      const policy = createPolicy(model, { maxTokens })
+      const held = {
+        name: '',
+        tasks: tasks.heldOut,
+        samples,
+        temperature: 1,
+        maxTokens,
+        prompting: 'chat' as const,
+      }
+      const card = createCodeCard({ run, model, sandbox, benchmarks: [held], log })
+      const onTests = {
+        policy,
+        run,
+        tasks: rolloutTasks(tasks.practised),
+        rollout: answerRollout(sandbox, { maxTokens }),
+        tasksPerStep: 32,
+        optimizer: { learningRate: 1e-4, warmupSteps: 2, beta2: 0.99 },
+      }
       await runToEnd(
         pretrain({ model, documents, run, steps: options.pretrainSteps, optimizer: muon(0.02, 3e-3) }),
       )
@@ -90,6 +84,7 @@ export default defineRun({
         sft({
           model,
           examples: conversations,
+          answers: 'last',
           run,
           steps: options.sftSteps,
           batch,
@@ -117,29 +112,16 @@ export default defineRun({
       )
       await card.measure('grpo')
 
-      const examples = await run.once('demonstrations', () =>
-        repairDemonstrations(policy, sandbox, tasks.mended, {
-          samples: 2,
-          maxTokens: maxTokensWithCall,
-          rightPerRepair: 3,
-          seed: run.seed,
-          onProgress: sayNowAndThen('repair: two tries at each task', log),
+      await runToEnd(
+        policyGradient({
+          ...onTests,
+          name: 'repair',
+          algorithm: 'grpo',
+          rollout: repairRollout(sandbox, { maxTokens: maxTokensWithCall }),
+          kl: { coefficient: 0.01 },
+          steps: options.repairSteps,
         }),
       )
-      if (examples.length === 0) log('repair: no try failed its visible tests, so there is nothing to mend')
-      else
-        await runToEnd(
-          sft({
-            name: 'repair',
-            model,
-            examples,
-            answers: 'last',
-            run,
-            steps: options.repairSteps,
-            batch,
-            optimizer: { learningRate: 5e-5, schedule: 'linear', warmupSteps: 5, finalShare: 0.05 },
-          }),
-        )
       const repaired = await run.once('repair', async () => {
         await model.saveWeights(join(run.directory, 'models', 'repair'))
         return measureRepair({
