@@ -150,18 +150,21 @@ describe("an adapter's base", () => {
   })
 
   it.each([
-    ['smollm2-135m', 'HuggingFaceTB/SmolLM2-135M-Instruct@main', 'smollm2-135m'],
+    ['smollm2-135m', 'HuggingFaceTB/SmolLM2-135M-Instruct@main', 'HuggingFaceTB/SmolLM2-135M-Instruct'],
     ['hf:lab/tiny', 'lab/tiny@main', 'lab/tiny'],
     ['hf:lab/tiny@v2', 'lab/tiny@v2', 'hf:lab/tiny@v2'],
-  ])('is named as it was loaded by: %s, as PEFT writes it', async (name, repository, written) => {
-    const environment = await cacheWith(repository)
-    const model = await trained(await loadModel(name, { ...options, environment }), { lora: { rank: 2 } })
-    const folder = join(directory, `of-${written.replaceAll(/\W/g, '-')}`)
-    await model.saveWeights(folder)
-    expect(await baseOf(folder)).toBe(written)
-    const again = await loadModel(folder, { ...options, environment })
-    expect(await again.forward(row)).toEqual(await model.forward(row))
-  })
+  ])(
+    'loaded by the name %s is recorded so that the same weights are found again',
+    async (name, repository, written) => {
+      const environment = await cacheWith(repository)
+      const model = await trained(await loadModel(name, { ...options, environment }), { lora: { rank: 2 } })
+      const folder = join(directory, `of-${written.replaceAll(/\W/g, '-')}`)
+      await model.saveWeights(folder)
+      expect(await baseOf(folder)).toBe(written)
+      const again = await loadModel(folder, { ...options, environment })
+      expect(await again.forward(row)).toEqual(await model.forward(row))
+    },
+  )
 
   it('is looked for from the folder where the path is relative, and on the hub by the revision given', async () => {
     const { folder, model } = await savedAdapter('moved')

@@ -5,14 +5,23 @@ import { checkWeightsFit } from './check-memory.ts'
 import type { Precision } from './model.ts'
 import { binding, type NativeLoadOptions, type NativeModel } from './native-model.ts'
 
-/** Opens a checkpoint folder or a `.gguf` file. Errors: weights beyond this machine's memory; the file and field that is wrong. */
+/**
+ * Opens a checkpoint folder or a `.gguf` file, with its tokenizer or the one given instead. Errors: weights beyond this machine's
+ * memory; the file and field that is wrong.
+ */
 export async function openModel(
   path: string,
   settings: NativeLoadOptions & { precision: Precision },
+  tokenizer?: Tokenizer,
 ): Promise<{ native: NativeModel; tokenizer: Tokenizer }> {
   await checkWeightsFit(path, settings.precision)
   const native = await binding.open(path, settings)
-  return { native, tokenizer: await tokenizerOf(path, native) }
+  try {
+    return { native, tokenizer: tokenizer ?? (await tokenizerOf(path, native)) }
+  } catch (error) {
+    await native.dispose()
+    throw error
+  }
 }
 
 /** The tokenizer of a folder, where it has one. */

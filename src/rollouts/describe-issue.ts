@@ -6,5 +6,5 @@ export function describeIssue(error: z.ZodError, given: unknown): string {
   const issue = error.issues[0]!
   if (issue.path.length === 0) return issue.message
   const value = issue.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)?.[key], given)
-  return `${issue.path.join('.')}: ${issue.message}, got ${shown(value)}`
+  return `${issue.path.join('.')}: ${issue.message.replace(/, received .*$/, '')}, got ${shown(value)}`
 }

@@ -349,6 +349,14 @@ describe('what cannot be answered', () => {
     },
   )
 
+  it('includes a template that leaves the messages out', async () => {
+    const model = scriptedModel(await chatTokenizer('hermes'), () => '')
+    for (const chatTemplate of ['', '{{ bos_token }}'])
+      expect(() => createPolicy(model, { chatTemplate })).toThrow(
+        /option chatTemplate.*leaves the messages out/,
+      )
+  })
+
   it('is not a matter of templates that want a system message, tools or an option', async () => {
     const wants = (condition: string) =>
       `{% if not (${condition}) %}{{ raise_exception('no') }}{% endif %}{{ messages[0].content }}`

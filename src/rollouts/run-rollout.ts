@@ -54,11 +54,11 @@ async function attempt<T>(request: RolloutRequest<T>): Promise<Outcome> {
     seed,
   }
   const over = new RolloutError('the rollout is over')
-  let ended = false
+  let ended: 'well' | 'badly' | undefined
   const rejected = (reason: unknown) => {
     const words = `a promise of the rollout that nobody awaited was rejected: ${messageOf(reason)}`
-    // What was refused because the rollout was over says nothing new.
-    if (ended && !(reason instanceof RolloutError))
+    // What a failed rollout left behind is refused, which says nothing new.
+    if (ended === 'well' || (ended === 'badly' && !(reason instanceof RolloutError)))
       process.emitWarning(`task ${JSON.stringify(request.taskId)}, after its end: ${words}`)
     stray.abort(new RolloutError(words))
   }
@@ -76,8 +76,11 @@ async function attempt<T>(request: RolloutRequest<T>): Promise<Outcome> {
         'a model call was not awaited: it was under way when the rollout returned; await each call, or end it with its abortSignal',
       )
     stray.signal.throwIfAborted()
-    return { ...recording.read(), ...checkReward(returned) }
+    const outcome = { ...recording.read(), ...checkReward(returned) }
+    ended = 'well'
+    return outcome
   } catch (error) {
+    ended = 'badly'
     request.signal.throwIfAborted()
     return {
       ...recording.read(),
@@ -88,7 +91,6 @@ async function attempt<T>(request: RolloutRequest<T>): Promise<Outcome> {
   } finally {
     clearTimeout(late)
     recording.close(over)
-    ended = true
   }
 }
 

@@ -1,6 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { shown } from './rollout-error.ts'
 
-const listeners = new AsyncLocalStorage<(reason: unknown) => void>()
+const listenersKey = Symbol.for('whetstone.stray-rejections')
+type Listener = (reason: unknown) => void
+
+/** One for the process, whichever copy of this module came first. */
+const shared = globalThis as { [listenersKey]?: AsyncLocalStorage<Listener> }
+shared[listenersKey] ??= new AsyncLocalStorage<Listener>()
+const listeners = shared[listenersKey]
 
 /**
  * Runs work whose rejected promises, where nobody awaits them, are told to the listener instead of ending the
@@ -8,16 +15,23 @@ const listeners = new AsyncLocalStorage<(reason: unknown) => void>()
  */
 export function hearStrayRejections<R>(listener: (reason: unknown) => void, work: () => R): R {
   // Never taken off again: a call that was left behind may be refused at any later time.
-  if (!process.listeners('unhandledRejection').includes(onStrayRejection))
+  if (!process.listeners('unhandledRejection').some(isOurs))
     process.on('unhandledRejection', onStrayRejection)
   return listeners.run(listener, work)
 }
 
-/** Node keeps the context in which a promise was made, so that its rejection finds the work it belongs to. */
+/**
+ * The context is that in which the promise is rejected: nearly always the work that made it. One that something made outside rejects, such as a
+ * shared connection, is heard by nobody and ends the process as usual.
+ */
 function onStrayRejection(reason: unknown): void {
   const listener = listeners.getStore()
   if (listener) listener(reason)
-  // A listener switches Node's own behaviour off. Those of other copies of this module carry the same name.
-  else if (process.listeners('unhandledRejection').every(({ name }) => name === onStrayRejection.name))
-    throw reason
+  // A listener switches Node's own behaviour off.
+  else if (process.listeners('unhandledRejection').every(isOurs))
+    throw reason instanceof Error
+      ? reason
+      : new Error(`unhandled rejection: ${shown(reason)}`, { cause: reason })
 }
+
+const isOurs = ({ name }: { name: string }) => name === onStrayRejection.name

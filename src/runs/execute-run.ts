@@ -30,7 +30,7 @@ export async function executeRun(
   definition: RunDefinition,
   { directory, settings = [], log = () => {}, ...execution }: Execution,
 ): Promise<{ digest: string; report: string }> {
-  await checkLayout(resolve(directory))
+  await checkLayout(resolve(directory), { for: 'writing' })
   const before = execution.resume
     ? await readConfiguration(join(resolve(directory), 'config.json'))
     : undefined

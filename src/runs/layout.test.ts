@@ -36,7 +36,7 @@ describe('a directory that cannot hold a run is refused in words', () => {
       )
     for (const refusal of await refusals(join(file, 'a', 'b')))
       expect(refusal).toBe(
-        `RunError: ${join(file, 'a', 'b')} cannot be: ${file} is a file, not a folder; choose another directory`,
+        `RunError: ${join(file, 'a', 'b')} cannot be made: ${file} is a file, not a folder; choose another directory`,
       )
   })
 

@@ -17,13 +17,19 @@ const LAYOUT: Readonly<Record<string, 'file' | 'folder'>> = {
   rollouts: 'folder',
 }
 
-/** Refuses a directory that cannot hold a run: a file in its place or above it, something else where a part of it belongs, no permission. */
-export async function checkLayout(directory: string): Promise<void> {
+/**
+ * Refuses a directory that cannot hold a run: a file in its place or above it, something else where a part of it belongs, no
+ * permission to read it or, where the run is to go on (`for: 'writing'`), to write.
+ */
+export async function checkLayout(
+  directory: string,
+  { for: purpose }: { for: 'reading' | 'writing' },
+): Promise<void> {
   const kind = await kindOf(directory)
   if (kind === 'file')
     throw new RunError(`${directory} is a file; a run needs a folder of its own: choose another directory`)
   if (kind === undefined) return
-  await checkAccess(directory, 'folder')
+  await checkAccess(directory, 'folder', purpose)
   for (const [name, wanted] of Object.entries(LAYOUT)) {
     const path = join(directory, name)
     const found = await kindOf(path)
@@ -32,7 +38,7 @@ export async function checkLayout(directory: string): Promise<void> {
       throw new RunError(
         `${path} is a ${found}, where a run keeps a ${wanted}; move it away, or choose another directory`,
       )
-    await checkAccess(path, wanted)
+    await checkAccess(path, wanted, purpose)
   }
 }
 
@@ -59,7 +65,7 @@ async function kindOf(path: string): Promise<'file' | 'folder' | undefined> {
     if (code === 'ENOENT') return undefined
     if (code !== 'ENOTDIR') throw pathProblem(path, error)
     throw new RunError(
-      `${path} cannot be: ${await fileAbove(path)} is a file, not a folder; choose another directory`,
+      `${path} cannot be made: ${await fileAbove(path)} is a file, not a folder; choose another directory`,
     )
   }
 }
@@ -69,8 +75,13 @@ async function fileAbove(path: string): Promise<string> {
   return (await stat(above).catch(() => undefined)) ? above : fileAbove(above)
 }
 
-async function checkAccess(path: string, kind: 'file' | 'folder'): Promise<void> {
-  const asked = constants.R_OK | constants.W_OK | (kind === 'folder' ? constants.X_OK : 0)
+async function checkAccess(
+  path: string,
+  kind: 'file' | 'folder',
+  purpose: 'reading' | 'writing',
+): Promise<void> {
+  const writing = purpose === 'writing' ? constants.W_OK : 0
+  const asked = constants.R_OK | writing | (kind === 'folder' ? constants.X_OK : 0)
   await access(path, asked).catch((error) => {
     throw pathProblem(path, error)
   })

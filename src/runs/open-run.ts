@@ -35,7 +35,7 @@ import { keepTokenTexts } from './token-texts.ts'
 export async function openRun(path: string, options: RunOptions): Promise<Run> {
   const directory = resolve(path)
   checkOptions(options)
-  await checkLayout(directory)
+  await checkLayout(directory, { for: 'writing' })
   await mkdir(directory, { recursive: true }).catch((error) => {
     throw pathProblem(directory, error)
   })

@@ -115,7 +115,7 @@ describe('a run of distill', () => {
     expect(await process('distill', start('abc'), 1)).toBeUndefined()
     expect(asked).toEqual({ teacher: 6, judge: 6 })
     await expect(process('distill', start('abd'))).rejects.toThrow(
-      'distill: the prompts are not those whose answers the run keeps',
+      'distill: the prompts or settings (samplesPerPrompt, ',
     )
     expect(await process('distill', start('abc'))).toBe(whole)
     expect(asked).toEqual({ teacher: 6, judge: 6 })

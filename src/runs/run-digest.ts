@@ -13,7 +13,7 @@ import { filesBelow, namesIn } from './sync.ts'
  */
 export async function runDigest(path: string): Promise<string> {
   const directory = resolve(path)
-  await checkLayout(directory)
+  await checkLayout(directory, { for: 'reading' })
   await stat(join(directory, 'config.json')).catch(() => {
     throw new RunError(`there is no run in ${directory}: it has no config.json`)
   })

@@ -10,7 +10,7 @@ export const batchSchema = z.union(
   'must be { examples: n } or { tokens: n }, n an integer from 1',
 )
 
-/** How often the same is seen. Orders of all epochs are drawn before the first step, so a slip must not ask for too many. */
+/** How often the same is seen. Orders of all epochs are drawn before the first step: the bound catches slips of many digits. */
 export const epochsSchema = count.max(100_000).optional()
 
 export interface BatchPlan {

@@ -11,7 +11,7 @@ import type { StageRun } from './stage.ts'
 
 /** Accepted answers as JSON: what was drawn, from which all else follows. */
 interface KeptAnswers {
-  /** SHA-256 of the messages that were asked. */
+  /** SHA-256 of what was asked and how. */
   asked: string
   counts: CollectedAnswers<never>['counts']
   /** `prompt` is its number; `promptTokens` of the tokens are the prompt's. */
@@ -20,7 +20,7 @@ interface KeptAnswers {
 
 /**
  * As `collectAccepted`; a run that keeps results keeps what was accepted, so that a stage that goes on asks neither teacher nor judge
- * again. Errors: other prompts than those that were kept.
+ * again. Errors: other prompts or settings than those of what is kept.
  */
 export async function collectOnce<T extends Conversation>(
   stage: string,
@@ -28,9 +28,10 @@ export async function collectOnce<T extends Conversation>(
   options: CollectOptions<T>,
 ): Promise<CollectedAnswers<T>> {
   if (!run?.once) return collectAccepted(options)
-  const { teacher, prompts } = options
+  const { teacher, prompts, samplesPerPrompt, keepPerPrompt, maxTokens, temperature, seed } = options
+  const settings = { samplesPerPrompt, keepPerPrompt, maxTokens, temperature, seed }
   const asked = createHash('sha256')
-    .update(JSON.stringify(prompts.map(({ messages, tools }) => ({ messages, tools }))))
+    .update(JSON.stringify([settings, prompts.map(({ messages, tools }) => ({ messages, tools }))]))
     .digest('hex')
   const kept = await run.once<KeptAnswers>(`${stage}-accepted`, async () => {
     const { counts, accepted } = await collectAccepted(options)
@@ -43,7 +44,7 @@ export async function collectOnce<T extends Conversation>(
   })
   if (kept.asked !== asked)
     throw new RangeError(
-      `${stage}: the prompts are not those whose answers the run keeps; resume it with those, or begin a new run`,
+      `${stage}: the prompts or settings (${Object.keys(settings).join(', ')}) are not those of the answers that the run keeps under this name; resume it with those, begin a new run, or give another stage a name of its own`,
     )
   const accepted = kept.answers.map(({ prompt, text, tokens, promptTokens }) => {
     const drawn = Int32Array.from(tokens)
@@ -60,5 +61,10 @@ function keptAnswer(
   { text, tokens, mask }: AcceptedAnswer<unknown>,
   prompt: number,
 ): KeptAnswers['answers'][number] {
-  return { prompt, text, tokens: [...tokens], promptTokens: mask.indexOf(1) }
+  return {
+    prompt,
+    text,
+    tokens: [...tokens],
+    promptTokens: mask.includes(1) ? mask.indexOf(1) : tokens.length,
+  }
 }

@@ -53,7 +53,8 @@ export function generateTasks(options: GenerateOptions): Task[] {
       `inputs: ${unknownInput ?? 'none'}; name some of ${[...new Set(startingTypes)].join(', ')}`,
     )
   const { perCombination = Infinity } = options
-  if (!(perCombination >= 1)) throw new RangeError(`perCombination is ${perCombination}; it must be from 1`)
+  if (!(perCombination >= 1 && (Number.isInteger(perCombination) || perCombination === Infinity)))
+    throw new RangeError(`perCombination is ${perCombination}; it must be an integer from 1`)
   const known: Known = { ids: new Set(), combinations: new Map() }
   const tasks: Task[] = []
   const usedUp = new Set<string>()
@@ -65,7 +66,7 @@ export function generateTasks(options: GenerateOptions): Task[] {
     if (task !== undefined) tasks.push(task)
     else if (usedUp.add(`${language} ${level}`).size === kinds.length) {
       throw new DataError(
-        `only ${tasks.length} distinct tasks found in split ${options.split}; ask for fewer or allow more levels`,
+        `only ${tasks.length} distinct tasks found in split ${options.split}; ask for fewer or allow more levels${perCombination === Infinity ? '' : ' or tasks of a combination'}`,
       )
     }
   }

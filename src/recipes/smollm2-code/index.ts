@@ -79,7 +79,7 @@ export default defineRun({
     try {
       await card.measure('before')
       const own = await run.once('rehearsal', () =>
-        rehearsal(base, { count: options.rehearsed, maxTokens: 256, seed: run.seed }),
+        rehearsal(base, { count: options.rehearsed, maxTokens: 256, seed: run.seed, log }),
       )
       await runToEnd(
         sft({
@@ -101,7 +101,7 @@ export default defineRun({
           run,
           steps: options.grpoSteps,
           kl: { coefficient: 0.02 },
-          // Many tasks and small steps: with 16 tasks of 8 answers and twice the learning rate, seven steps took a third of the held-out pass@1.
+          // Many tasks and small steps: 16 tasks of 8 answers at 1e-4 took a third of the held-out pass@1 in seven steps.
           tasksPerStep: 64,
           groupSize: 4,
           optimizer: { learningRate: 4e-5, warmupSteps: 2, beta2: 0.99 },

@@ -25,7 +25,10 @@ it("a rehearsal has the model's own answers and none that was cut", async () => 
   const tokenizer = await tinyTokenizer(['def answer(): return 1', 'Complete this Python code.'])
   let asked = 0
   const model = scriptedModel(tokenizer, () => (asked++ % 2 === 0 ? 'short' : 'far too long '.repeat(40)))
-  const examples = await rehearsal(model, { count: 8, maxTokens: 60, seed: 1 })
+  const lines: string[] = []
+  const log = (line: string) => lines.push(line)
+  const examples = await rehearsal(model, { count: 8, maxTokens: 60, seed: 1, log })
+  expect(lines).toEqual(['rehearsal: 4 of 8 answers end within 60 tokens'])
   expect(examples).toHaveLength(4)
   for (const { messages } of examples)
     expect(messages.at(-1)).toMatchObject({ role: 'assistant', content: 'short' })

@@ -5,10 +5,11 @@ import { collectAccepted } from '../../trainers/index.ts'
 import { referenceOf } from '../conversation-of.ts'
 
 export interface RehearsalOptions {
-  /** Questions; those whose answer takes more than `maxTokens` are left out. */
+  /** Questions; those whose answer takes more than `maxTokens` are left out, and how many is logged. */
   count: number
   maxTokens: number
   seed: number
+  log: (line: string) => void
 }
 
 /**
@@ -17,7 +18,7 @@ export interface RehearsalOptions {
  * no expected gradient at the start and pull back what drifts (Li & Hoiem, Learning without Forgetting, arXiv 1606.09282, by samples).
  */
 export async function rehearsal(model: Model, options: RehearsalOptions): Promise<MessagesExample[]> {
-  const { count, maxTokens, seed } = options
+  const { count, maxTokens, seed, log } = options
   const tasks = generateTasks({
     languages: ['python'],
     inputs: ['text', 'words', 'integer', 'grid'],
@@ -26,7 +27,7 @@ export async function rehearsal(model: Model, options: RehearsalOptions): Promis
     count,
     split: 'train',
   })
-  const { accepted } = await collectAccepted({
+  const { accepted, counts } = await collectAccepted({
     teacher: model,
     prompts: tasks.map((task, index) => ({
       messages: [{ role: 'user', content: chatMessage(index % 4 === 0 ? task : toComplete(task)) }],
@@ -36,6 +37,7 @@ export async function rehearsal(model: Model, options: RehearsalOptions): Promis
     maxTokens,
     seed,
   })
+  log(`rehearsal: ${counts.accepted} of ${counts.sampled} answers end within ${maxTokens} tokens`)
   return accepted.map(({ messages }) => ({ messages }))
 }
 

@@ -49,7 +49,7 @@ export default defineRun({
     const sandbox = await createSandbox()
     try {
       const documents = tasks.read.map(documentOf)
-      const conversations = await instruction(sandbox, tasks.instructed)
+      const conversations = await run.once('instruction', () => instruction(sandbox, tasks.instructed))
       const words = conversations.flatMap(({ messages, tools }) => [
         ...messages.map(({ content }) => content),
         ...(tools ? [runTestsCall] : []),

@@ -24,7 +24,7 @@ const SCRIPTS = ['dom.js', 'card.js', 'plots.js', 'rollouts.js', 'main.js']
  */
 export async function writeReport(path: string, { card }: { card?: ReportCard } = {}): Promise<string> {
   const directory = resolve(path)
-  await checkLayout(directory)
+  await checkLayout(directory, { for: 'reading' })
   const configuration = await readConfiguration(join(directory, 'config.json'))
   if (!configuration) throw new RunError(`there is no run in ${directory}: it has no config.json`)
   const cardFile = join(directory, 'card.json')

@@ -15,7 +15,7 @@ const beginnings = [
   { messages: [system, user], tools: [tool] },
 ]
 
-/** What is wrong with a tokenizer's chat template that parses not or renders no conversation at all, found before any is asked for. */
+/** What is wrong with a tokenizer's chat template that does not parse or renders no conversation at all, found before any is asked for. */
 export function templateProblem(
   tokenizer: Tokenizer,
   templateOptions: Record<string, unknown> = {},
@@ -23,8 +23,9 @@ export function templateProblem(
   let first: string | undefined
   for (const { messages, ...more } of beginnings)
     try {
-      renderChat(tokenizer, messages, { ...more, templateOptions, addGenerationPrompt: true })
-      return undefined
+      const text = renderChat(tokenizer, messages, { ...more, templateOptions, addGenerationPrompt: true })
+      if (messages.some(({ content }) => text.includes(content))) return undefined
+      first ??= 'the chat template leaves the messages out of what it renders'
     } catch (error) {
       first ??= messageOf(error)
     }
