@@ -17,6 +17,8 @@ export interface CollectOptions<T extends Conversation> extends SamplingOptions 
   keepPerPrompt?: number
   /** Default 0. */
   seed?: number
+  /** Called with prompts that are answered and judged, and all of them. */
+  onProgress?: (done: number, total: number) => void
 }
 
 export interface AcceptedAnswer<T> extends MarkedTokens {
@@ -61,6 +63,7 @@ export async function collectAccepted<T extends Conversation>(
       if (answers.length === 0) counts.promptsWithout++
       accepted.push(...answers)
     }
+    options.onProgress?.(from + some.length, prompts.length)
   }
   counts.accepted = accepted.length
   return { accepted, counts }

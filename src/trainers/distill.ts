@@ -30,6 +30,7 @@ const schemas = {
   teacher: having('sample', 'a model to sample from'),
   prompts: z.array(z.object({ messages: z.array(z.unknown()).min(1) })).min(1),
   judge: aFunction(),
+  onProgress: aFunction().optional(),
   samplesPerPrompt: z.int().min(1).max(collectLimits.groupSize).optional(),
   keepPerPrompt: count,
   maxTokens: count,

@@ -3,6 +3,7 @@ import type { Model } from '../../engine/index.ts'
 import { chatMessage } from '../../evals/generate-attempts.ts'
 import { collectAccepted } from '../../trainers/index.ts'
 import { referenceOf } from '../conversation-of.ts'
+import { sayNowAndThen } from '../say-now-and-then.ts'
 
 export interface RehearsalOptions {
   /** Questions; those whose answer takes more than `maxTokens` are left out, and how many is logged. */
@@ -36,6 +37,7 @@ export async function rehearsal(model: Model, options: RehearsalOptions): Promis
     samplesPerPrompt: 1,
     maxTokens,
     seed,
+    onProgress: sayNowAndThen('rehearsal: answering', log),
   })
   log(`rehearsal: ${counts.accepted} of ${counts.sampled} answers end within ${maxTokens} tokens`)
   return accepted.map(({ messages }) => ({ messages }))
