@@ -25,10 +25,10 @@ export default defineRun({
   seed: 1,
   options: {
     model: z.string().default('smollm2-135m'),
-    sftSteps: count(70),
+    sftSteps: count(60),
     /** Questions that the model answers in its own way and learns to go on answering so, next to what is new. */
-    rehearsed: count(320),
-    grpoSteps: count(10),
+    rehearsed: count(280),
+    grpoSteps: count(8),
     heldOut: count(100),
     heldOutSamples: count(10),
     /** Tasks of HumanEval, from the first; 0 leaves it out. */
@@ -42,7 +42,7 @@ export default defineRun({
       levels: [1, 2],
       examples: false,
     }
-    const shown = generateTasks({ ...family, seed: run.seed * 2, count: 1000, split: 'train' })
+    const shown = generateTasks({ ...family, seed: run.seed * 2, count: 900, split: 'train' })
     const practised = generateTasks({ ...family, seed: run.seed * 2 + 1, count: 800, split: 'train' })
     const heldOut = generateTasks({
       ...family,
@@ -79,7 +79,7 @@ export default defineRun({
     try {
       await card.measure('before')
       const own = await run.once('rehearsal', () =>
-        rehearsal(base, { count: options.rehearsed, maxTokens: 256, seed: run.seed, log }),
+        rehearsal(base, { count: options.rehearsed, maxTokens: 192, seed: run.seed, log }),
       )
       await runToEnd(
         sft({
