@@ -1,1 +1,2 @@
+export { makeFolder } from './make-folder.ts'
 export { writeFileAtomically } from './write-file-atomically.ts'

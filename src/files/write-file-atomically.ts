@@ -1,12 +1,13 @@
-import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { makeFolder } from './make-folder.ts'
 
 /**
  * Writes a file so that a reader, or a machine that lost power, sees the old content or all of the new: a temporary name beside
  * it, synced, renamed. Folders on the way are made.
  */
 export async function writeFileAtomically(path: string, content: string | Uint8Array): Promise<void> {
-  await mkdir(dirname(path), { recursive: true })
+  await makeFolder(dirname(path))
   const temporary = `${path}.${process.pid}.${counter++}.tmp`
   try {
     const file = await open(temporary, 'wx')

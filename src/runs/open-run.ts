@@ -1,6 +1,6 @@
-import { mkdir, readFile, rm } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { writeFileAtomically } from '../files/index.ts'
+import { makeFolder, writeFileAtomically } from '../files/index.ts'
 import type { StageReport } from '../trainers/stage.ts'
 import { beginRun, checkOptions, writeConfiguration } from './begin-run.ts'
 import {
@@ -36,7 +36,7 @@ export async function openRun(path: string, options: RunOptions): Promise<Run> {
   const directory = resolve(path)
   checkOptions(options)
   await checkLayout(directory, { for: 'writing' })
-  await mkdir(directory, { recursive: true }).catch((error) => {
+  await makeFolder(directory).catch((error) => {
     throw pathProblem(directory, error)
   })
   const lock = await takeLock(directory)
@@ -52,7 +52,7 @@ async function runInDirectory(directory: string, options: RunOptions, lock: Lock
   const { seed, signal, onWarning = () => {} } = options
   const configuration: Configuration = await beginRun(directory, options, onWarning)
   const checkpoints = join(directory, 'checkpoints')
-  await mkdir(checkpoints, { recursive: true })
+  await makeFolder(checkpoints)
   await removePartial(checkpoints)
   const metrics = await openHistory(join(directory, 'metrics.jsonl'))
   const timing = await openHistory(join(directory, 'timing.jsonl'))

