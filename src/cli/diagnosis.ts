@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { stat } from 'node:fs/promises'
 import { availableParallelism, cpus } from 'node:os'
 import { memoryLimit } from '../engine/check-memory.ts'
 import { cacheDirectory } from '../engine/resolve/index.ts'
@@ -68,6 +69,14 @@ export async function diagnose(environment: NodeJS.ProcessEnv = process.env): Pr
     found[name] = versionOf(command, environment)
     if (found[name] === null) problems.push({ what: `${name} is not installed`, prevents, mend })
   }
+  const cache = cacheDirectory(environment)
+  const place = await stat(cache).catch(() => undefined)
+  if (place && !place.isDirectory())
+    problems.push({
+      what: `${cache} is a file`,
+      prevents: 'keeping models there',
+      mend: 'move it away, or name a folder by WHETSTONE_CACHE',
+    })
   const sandboxes = await sandboxReport()
   for (const { name, language, missing } of sandboxes) {
     if (missing === undefined) continue
@@ -88,7 +97,7 @@ export async function diagnose(environment: NodeJS.ProcessEnv = process.env): Pr
       threads: availableParallelism(),
     },
     memory: { totalBytes: memoryLimit(), availableBytes: process.availableMemory() },
-    cache: cacheDirectory(environment),
+    cache,
     tools: found,
     sandboxes,
     problems,

@@ -36,7 +36,7 @@ function parseRow(line: string, where: string, vocabularySize: number): Int32Arr
     if (typeof token === 'number' && Number.isInteger(token) && token >= 0 && token < vocabularySize)
       return token
     throw new CommandError(
-      `${where}: entry ${index} is ${JSON.stringify(token)}; token ids are integers from 0 to ${vocabularySize - 1}`,
+      `${where}: entry ${index} is ${Array.isArray(token) ? 'an array' : JSON.stringify(token)}; token ids are integers from 0 to ${vocabularySize - 1}`,
     )
   })
 }

@@ -18,7 +18,12 @@ import { showProgress } from './show-progress.ts'
 const load: LoadModel = (name, options) => loadModel(name, { ...options, onProgress: showProgress() })
 
 // A reader that has seen enough (`| head`) is no error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0)
+  process.stderr.write(`whetstone: standard output cannot be written: ${error.message}\n`, () =>
+    process.exit(1),
+  )
+})
 const commands = [
   pullCommand(),
   sampleCommand(load),

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { open, rename, rm } from 'node:fs/promises'
+import { open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
@@ -46,20 +46,25 @@ export async function writeJsonLines(path: string, rows: Iterable<unknown>): Pro
 
 /** A file that is either the old one or the whole new one, even after a crash. */
 export async function writeFileSafely(path: string, content: string | Uint8Array): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`
+  // Behind a link is the file that is meant; what is no file (a pipe, a device) is written to, not replaced.
+  const target = await realpath(path).catch(() => path)
+  const present = await stat(target).catch(() => undefined)
+  const inPlace = present !== undefined && !present.isFile()
+  const temporary = inPlace ? target : `${target}.${process.pid}.tmp`
   try {
     const file = await open(temporary, 'w')
     try {
       await file.writeFile(content)
-      await file.sync()
+      if (!inPlace) await file.sync()
     } finally {
       await file.close()
     }
-    await rename(temporary, path)
-    const folder = await open(dirname(path), 'r')
+    if (inPlace) return
+    await rename(temporary, target)
+    const folder = await open(dirname(target), 'r')
     await folder.sync().finally(() => folder.close())
   } catch (error) {
-    await rm(temporary, { force: true })
+    if (!inPlace) await rm(temporary, { force: true })
     throw new DataError(`cannot write ${path}: ${messageOf(error)}`, { cause: error })
   }
 }

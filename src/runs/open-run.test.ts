@@ -157,6 +157,18 @@ describe('a run in a directory', () => {
     expect(await readdir(join(directory, 'checkpoints'))).toContain('reinforce-4')
   })
 
+  it('names the digest it ended with where a file of it was changed since', async () => {
+    const ended = await withRun({}, async (run) => {
+      await train(run)
+      return run.finish()
+    })
+    expect(await digestProblem(directory, await runDigest(directory))).toBeUndefined()
+    await rm(join(directory, 'metrics.jsonl'))
+    await writeFile(join(directory, 'metrics.jsonl'), '')
+    const problem = await digestProblem(directory, await runDigest(directory))
+    expect(problem).toContain(`the run ended with the digest ${ended}`)
+  })
+
   it.each([
     ['that was left', 3],
     ['that is finished', Number.POSITIVE_INFINITY],

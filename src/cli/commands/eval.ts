@@ -148,7 +148,8 @@ function checkUsage({ samples, model, k = [], n }: EvalOptions, command: Command
 
 async function evaluate(name: string, options: EvalOptions, load: LoadSamplingModel): Promise<void> {
   for (const path of [options.output, options.transcript])
-    if (path !== undefined) await refuseUnwritable(path)
+    if (path !== undefined)
+      await refuseUnwritable(path, [name, ...(options.samples ? [options.samples] : [])])
   const whole = await loadTasks(name)
   const taskSet = { ...whole, tasks: whole.tasks.slice(0, options.limit) }
   const { attempts, source } = await attemptsOf(taskSet.tasks, whole.tasks, options, load)

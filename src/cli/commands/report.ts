@@ -9,8 +9,9 @@ export function reportCommand(): Command {
     .argument('<directory>', 'what --run of whetstone train named')
     .action(async (directory: string) => {
       await writeLine(`report  ${shortestPath(await writeReport(directory))}`)
-      const problem = await digestProblem(directory)
+      const digest = await runDigest(directory)
+      const problem = await digestProblem(directory, digest)
       if (problem !== undefined) process.stderr.write(`warning: ${problem}\n`)
-      await writeLine(`digest  ${await runDigest(directory)}`)
+      await writeLine(`digest  ${digest}`)
     })
 }

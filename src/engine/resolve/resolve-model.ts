@@ -52,6 +52,10 @@ async function localModel(name: string): Promise<ResolvedModel> {
     )
   if (found.isDirectory()) {
     const has = (file: string) => stat(join(path, file)).catch(() => undefined)
+    if ((await has('metrics.jsonl')) && (await has('models')))
+      throw new ResolveError(
+        `${path} is a training run, not a checkpoint; its models are the folders in ${join(path, 'models')}`,
+      )
     if (await has('config.json')) return { kind: 'model', path, name: path }
     if (await has('adapter_config.json')) return { kind: 'adapter', path, name: path }
     throw new ResolveError(
