@@ -79,19 +79,38 @@ describe('onToken', () => {
   })
 
   it('hears the end that was held back when the sample is aborted', async () => {
-    const model = await tinyModel('llama-gqa-tied', 'bf16')
+    const tokenizer = await tinyTokenizer()
+    const tokens = tokenizer.encode('abcde')
+    const over = Promise.withResolvers<void>()
+    const native: Pick<NativeModel, 'sample' | 'abort'> = {
+      async sample(_, onToken) {
+        for (const token of tokens) onToken?.({ sample: 0, token, logprob: 0 })
+        await over.promise
+        return [
+          {
+            tokens,
+            logprobs: new Float32Array(tokens.length),
+            topTokens: new Int32Array(),
+            topValues: new Float32Array(),
+            stopReason: 'aborted',
+          },
+        ]
+      },
+      async abort() {
+        over.resolve()
+      },
+    }
     const controller = new AbortController()
-    let count = 0
-    const { samples, heard } = await listen(model, {
+    const heard: { token: number; text: string }[] = []
+    const [sample] = await drawSamples(native as NativeModel, tokenizer, 257, {
       prompt,
-      maxTokens: 300,
-      stopTokens: [],
-      stopStrings: Array.from({ length: 256 }, (_, byte) => `${String.fromCharCode(byte)}\u0000never`),
+      stopStrings: ['e\u0000never'],
       signal: controller.signal,
-      onToken: () => ++count === 5 && controller.abort(),
+      onToken: (said) => heard.push(said) === tokens.length - 1 && controller.abort(),
     })
-    expect(samples[0]).toMatchObject({ stopReason: 'aborted', text: heard[0]!.text })
-    expect(samples[0]!.tokens.length).toBe(heard[0]!.tokens.length)
+    expect(sample).toMatchObject({ stopReason: 'aborted', text: 'abcde' })
+    expect(heard.map(({ text }) => text).join('')).toBe('abcde')
+    expect(heard.map(({ token }) => token)).toEqual([...tokens])
   })
 
   it('has heard everything when sample resolves, and nothing twice, though the engine says it later', async () => {
