@@ -10,7 +10,7 @@ const ALREADY_RUN = new Set(['npm ci', '.ci/run', 'npm start'])
 /** Commands of half an hour, or on what they leave: the same with fewer steps, or on another model. */
 const SHORTER: Record<string, (command: string) => string> = {
   'recipes/smollm2-code': (command) =>
-    `${command} --set sftSteps=1 --set rehearsed=8 --set grpoSteps=1 --set heldOut=2 --set heldOutSamples=2 --set humanEval=1 --set humanEvalSamples=1`,
+    `${command} --set sftSteps=1 --set rehearsed=8 --set grpoSteps=1 --set tasksPerStep=4 --set heldOut=2 --set heldOutSamples=2 --set humanEval=1 --set humanEvalSamples=1`,
   'runs/tiny-code/models': (command) => command.replace(/runs\/tiny-code\/models\/\w+/, 'smollm2-135m'),
 }
 const shorter = (command: string) =>

@@ -29,6 +29,8 @@ export default defineRun({
     /** Questions that the model answers in its own way and learns to go on answering so, next to what is new. */
     rehearsed: count(280),
     grpoSteps: count(8),
+    /** Tasks of a step of GRPO, four answers each. */
+    tasksPerStep: count(64),
     heldOut: count(100),
     heldOutSamples: count(10),
     /** Tasks of HumanEval, from the first; 0 leaves it out. */
@@ -102,7 +104,7 @@ export default defineRun({
           steps: options.grpoSteps,
           kl: { coefficient: 0.02 },
           // Many tasks and small steps: 16 tasks of 8 answers at 1e-4 took a third of the held-out pass@1 in seven steps.
-          tasksPerStep: 64,
+          tasksPerStep: options.tasksPerStep,
           groupSize: 4,
           optimizer: { learningRate: 4e-5, warmupSteps: 2, beta2: 0.99 },
         }),
