@@ -1,7 +1,7 @@
 export { defineRun, type RunDefinition, type TrainContext } from './define-run.ts'
+export { digestProblem } from './digest-problem.ts'
 export { type Execution, executeRun } from './execute-run.ts'
 export { loadDefinition, programAt, withPlace } from './load-definition.ts'
-export { digestProblem } from './missing-rollouts.ts'
 export { openRun } from './open-run.ts'
 export type { ReportCard } from './report/card.ts'
 export { writeReport } from './report/write-report.ts'

@@ -13,11 +13,11 @@ import {
   writeCheckpoint,
 } from './checkpoints.ts'
 import type { Configuration } from './configuration.ts'
+import { digestProblem } from './digest-problem.ts'
 import { hashFile } from './hash-file.ts'
 import { openHistory } from './history.ts'
 import { checkLayout, pathProblem } from './layout.ts'
 import { type Lock, takeLock } from './lock.ts'
-import { digestProblem } from './missing-rollouts.ts'
 import { checkName } from './names.ts'
 import { parseJson } from './parse-json.ts'
 import { newestGood, removeRolloutsBeyond, restore } from './restore.ts'

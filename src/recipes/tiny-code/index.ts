@@ -1,8 +1,8 @@
 /**
  * From nothing to a model that writes small functions, in minutes on a laptop: tokenizer, pretraining on code and its description,
  * fine-tuning to answer questions and to call a tool, a preference stage on groups of its own answers, reinforcement learning on hidden
- * tests, and repair: reinforcement learning on a try, a call of the tool that runs the visible tests, and a second try after reading which failed. After each stage the same held-out tasks are measured;
- * their combinations of operations occur in no training task.
+ * tests, and repair: reinforcement learning on a try, a call of the tool that runs the visible tests, and a second try after reading
+ * which failed. After each stage the same held-out tasks are measured; their combinations of operations occur in no training task.
  */
 import { join } from 'node:path'
 import { z } from 'zod'
