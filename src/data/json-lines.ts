@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs'
-import { open, realpath, rename, rm, stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { open } from 'node:fs/promises'
 import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import type { z } from 'zod'
+import { replaceFile } from '../files/index.ts'
 import { DataError } from './data-error.ts'
 
 /** A longer line is not a record but a file that is no JSONL; refusing it keeps memory bounded. */
@@ -44,27 +44,11 @@ export async function writeJsonLines(path: string, rows: Iterable<unknown>): Pro
   await writeFileSafely(path, Array.from(rows, (row) => `${JSON.stringify(row)}\n`).join(''))
 }
 
-/** A file that is either the old one or the whole new one, even after a crash. */
+/** A file that is either the old one or the whole new one, even after a crash. Throws a DataError naming the path. */
 export async function writeFileSafely(path: string, content: string | Uint8Array): Promise<void> {
-  // Behind a link is the file that is meant; what is no file (a pipe, a device) is written to, not replaced.
-  const target = await realpath(path).catch(() => path)
-  const present = await stat(target).catch(() => undefined)
-  const inPlace = present !== undefined && !present.isFile()
-  const temporary = inPlace ? target : `${target}.${process.pid}.tmp`
   try {
-    const file = await open(temporary, 'w')
-    try {
-      await file.writeFile(content)
-      if (!inPlace) await file.sync()
-    } finally {
-      await file.close()
-    }
-    if (inPlace) return
-    await rename(temporary, target)
-    const folder = await open(dirname(target), 'r')
-    await folder.sync().finally(() => folder.close())
+    await replaceFile(path, content)
   } catch (error) {
-    if (!inPlace) await rm(temporary, { force: true })
     throw new DataError(`cannot write ${path}: ${messageOf(error)}`, { cause: error })
   }
 }

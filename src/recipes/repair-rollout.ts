@@ -35,9 +35,10 @@ export function repairRollout(sandbox: TestingSandbox, options: { maxTokens: num
       })
       last = (await answer()).text
     }
+    const judged = judgeAnswer(sandbox, task, first)
     const [before, after] = await Promise.all([
-      judgeAnswer(sandbox, task, first),
-      judgeAnswer(sandbox, task, last),
+      judged,
+      last === first ? judged : judgeAnswer(sandbox, task, last),
     ])
     const passed = Number(after.passed)
     return { reward: passed, parts: { passed, tests: after.share, first: Number(before.passed) } }

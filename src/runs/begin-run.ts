@@ -1,10 +1,11 @@
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { writeFileAtomically } from '../files/index.ts'
 import { type Configuration, compareConfigurations, readConfiguration } from './configuration.ts'
 import { hardware, versions } from './machine.ts'
 import type { RunOptions } from './run.ts'
 import { RunError, writing } from './run-error.ts'
-import { namesIn, writeDurably } from './sync.ts'
+import { namesIn } from './sync.ts'
 
 /** Reads the configuration of a run that goes on, or writes that of one that begins. */
 export async function beginRun(
@@ -49,7 +50,7 @@ async function removeUnfinished(folder: string): Promise<void> {
 }
 
 export async function writeConfiguration(directory: string, configuration: Configuration): Promise<void> {
-  await writeDurably(join(directory, 'config.json'), `${JSON.stringify(configuration, null, 2)}\n`)
+  await writeFileAtomically(join(directory, 'config.json'), `${JSON.stringify(configuration, null, 2)}\n`)
 }
 
 export function checkOptions({ seed, checkpointEvery }: RunOptions): void {

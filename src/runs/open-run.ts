@@ -24,7 +24,7 @@ import { newestGood, removeRolloutsBeyond, restore } from './restore.ts'
 import type { Run, RunOptions } from './run.ts'
 import { runDigest } from './run-digest.ts'
 import { RunError, RunInterrupted, writing } from './run-error.ts'
-import { sync, writeDurably } from './sync.ts'
+import { sync } from './sync.ts'
 import { sortedByName, toJsonLine } from './to-json.ts'
 import { keepTokenTexts } from './token-texts.ts'
 
@@ -172,7 +172,7 @@ async function runInDirectory(directory: string, options: RunOptions, lock: Lock
       if (kept !== undefined) return parseJson<T>(kept, file)
       const text = JSON.stringify(await compute())
       refuseStopped()
-      await writing(`the result ${name}`, stillGood(), () => writeDurably(file, text))
+      await writing(`the result ${name}`, stillGood(), () => writeFileAtomically(file, text))
       return JSON.parse(text) as T
     },
 
@@ -204,7 +204,7 @@ async function runInDirectory(directory: string, options: RunOptions, lock: Lock
       refuseStopped()
       await cutHistory()
       const digest = await runDigest(directory)
-      await writeDurably(join(directory, 'finished.json'), JSON.stringify({ digest }))
+      await writeFileAtomically(join(directory, 'finished.json'), JSON.stringify({ digest }))
       return digest
     },
 

@@ -1,6 +1,5 @@
 import { open, readdir } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { writeFileAtomically } from '../files/index.ts'
+import { join } from 'node:path'
 
 /** Has the disk hold what was written to a file, or which names a folder has. */
 export async function sync(path: string): Promise<void> {
@@ -10,12 +9,6 @@ export async function sync(path: string): Promise<void> {
   } finally {
     await file.close()
   }
-}
-
-/** An atomic write that a power cut after it cannot undo. */
-export async function writeDurably(path: string, content: string): Promise<void> {
-  await writeFileAtomically(path, content)
-  await sync(dirname(path))
 }
 
 /** Files below a folder as paths relative to it with forward slashes, sorted. */

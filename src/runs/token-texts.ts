@@ -1,8 +1,8 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TrainableModel } from '../engine/index.ts'
+import { writeFileAtomically } from '../files/index.ts'
 import { parseJson } from './parse-json.ts'
-import { writeDurably } from './sync.ts'
 
 const FILE = 'tokens.json'
 
@@ -16,7 +16,7 @@ export async function keepTokenTexts(
   if (!model || (await stat(path).catch(() => undefined))) return
   const { tokenizer } = model
   const texts = Array.from({ length: tokenizer.vocabularySize }, (_, id) => tokenizer.decode([id]))
-  await writeDurably(path, JSON.stringify(texts))
+  await writeFileAtomically(path, JSON.stringify(texts))
 }
 
 /** Texts by token id; none where the run kept none. */

@@ -219,6 +219,7 @@ describe('policyGradient', () => {
     await expect(start('gspo')).rejects.toThrow(/gspo-sequence.*gspo-pairs/)
     await expect(start('dpo')).rejects.toThrow('no policy-gradient algorithm of this loop')
     await expect(start('grpo', { groupsize: 4 })).rejects.toThrow('did you mean "groupSize"')
+    await expect(start('grpo', { groupSize: 1 })).rejects.toThrow('grpo: groupSize is 1; it compares answers')
     await expect(start('grpo', { loss: { clipHihg: 1 } })).rejects.toThrow('unknown option "clipHihg"')
     await expect(start('rloo', { kl: { coefficient: 1, place: 'loss' } })).rejects.toThrow(
       'takes the KL in the reward',

@@ -60,6 +60,10 @@ export async function* policyGradient<T>(
   const method = policyMethod(id)
   checkOptions<PolicyGradientOptions<T>>(id, policyGradientSchemas, options)
   const { policy, optimizer, steps } = options
+  if (options.groupSize === 1 && method.comparesGroup(options))
+    throw new RangeError(
+      `${id}: groupSize is 1; it compares answers to the same task, so give at least 2 (reinforce and reinforce-plus-plus need one)`,
+    )
   const resample = options.resample ?? (options.rewards ? undefined : method.dynamicSampling)
   const { name = id } = options
   const seed = seedOfStage(options)

@@ -41,6 +41,8 @@ export interface PolicyMethod {
   severalUpdates?: PolicyLossOptions | false
   /** Leave out groups without spread, after so many further rounds of sampling. */
   dynamicSampling?: number
+  /** Whether answers are compared with others to the same task, of which there must then be two. */
+  comparesGroup(settings: MethodSettings): boolean
 }
 
 export type KlPlace = 'loss' | 'reward'
@@ -55,6 +57,9 @@ type PolicyLossId =
   | 'cispo'
   | 'gspo-sequence'
 
+const always = () => true
+const never = () => false
+
 const groupsOf = (rows: readonly Row[]) => rows.map(({ group }) => group)
 
 const againstGroup =
@@ -68,20 +73,43 @@ export const policyMethods = {
     kl: ['reward'],
     advantages: ({ rewards }) => [...reinforceAdvantages({}, rewards)],
     severalUpdates: false,
+    comparesGroup: never,
   },
-  'reinforce-plus-plus': { loss: 'reinforce-plus-plus', kl: ['reward', 'loss'], advantages: plusPlus },
+  'reinforce-plus-plus': {
+    loss: 'reinforce-plus-plus',
+    kl: ['reward', 'loss'],
+    advantages: plusPlus,
+    comparesGroup: ({ groupBaseline = false }) => groupBaseline,
+  },
   rloo: {
     loss: 'rloo',
     kl: ['reward'],
     advantages: ({ rows, rewards }) => [...leaveOneOut(rewards, groupsOf(rows))],
     severalUpdates: { form: 'sequence-ratio' },
+    comparesGroup: always,
   },
-  grpo: { loss: 'grpo', kl: ['loss', 'reward'], advantages: againstGroup('std') },
-  'dr-grpo': { loss: 'dr-grpo', kl: ['loss', 'reward'], advantages: againstGroup('none') },
-  dapo: { loss: 'dapo', kl: ['reward'], advantages: againstGroup('std'), dynamicSampling: 2 },
-  cispo: { loss: 'cispo', kl: ['loss', 'reward'], advantages: againstGroup('std') },
-  'gspo-sequence': { loss: 'gspo-sequence', kl: ['reward'], advantages: againstGroup('std') },
-  'gdpo-decoupled': { loss: 'grpo', kl: ['loss'], advantages: decoupled },
+  grpo: { loss: 'grpo', kl: ['loss', 'reward'], advantages: againstGroup('std'), comparesGroup: always },
+  'dr-grpo': {
+    loss: 'dr-grpo',
+    kl: ['loss', 'reward'],
+    advantages: againstGroup('none'),
+    comparesGroup: always,
+  },
+  dapo: {
+    loss: 'dapo',
+    kl: ['reward'],
+    advantages: againstGroup('std'),
+    dynamicSampling: 2,
+    comparesGroup: always,
+  },
+  cispo: { loss: 'cispo', kl: ['loss', 'reward'], advantages: againstGroup('std'), comparesGroup: always },
+  'gspo-sequence': {
+    loss: 'gspo-sequence',
+    kl: ['reward'],
+    advantages: againstGroup('std'),
+    comparesGroup: always,
+  },
+  'gdpo-decoupled': { loss: 'grpo', kl: ['loss'], advantages: decoupled, comparesGroup: always },
 } as const satisfies Record<string, PolicyMethod>
 
 export type PolicyGradientId = keyof typeof policyMethods

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
+import { writeFileAtomically } from '../../files/index.ts'
 import { readConfiguration } from '../configuration.ts'
 import { checkLayout } from '../layout.ts'
 import { parseJson } from '../parse-json.ts'
 import { RunError } from '../run-error.ts'
-import { writeDurably } from '../sync.ts'
 import { readTokenTexts } from '../token-texts.ts'
 import { cardSchema, type ReportCard } from './card.ts'
 import { chooseRollouts, type ShownStep } from './choose-rollouts.ts'
@@ -28,7 +28,7 @@ export async function writeReport(path: string, { card }: { card?: ReportCard } 
   const configuration = await readConfiguration(join(directory, 'config.json'))
   if (!configuration) throw new RunError(`there is no run in ${directory}: it has no config.json`)
   const cardFile = join(directory, 'card.json')
-  if (card) await writeDurably(cardFile, JSON.stringify(cardSchema.parse(card), null, 2))
+  if (card) await writeFileAtomically(cardFile, JSON.stringify(cardSchema.parse(card), null, 2))
   const history = await readHistory(directory)
   const rollouts = await chooseRollouts(
     directory,
@@ -51,7 +51,7 @@ export async function writeReport(path: string, { card }: { card?: ReportCard } 
     ...rollouts.steps.map((step, index) => block(`rollouts-${index}`, step.rollouts)),
   ]
   const report = join(directory, 'report.html')
-  await writeDurably(report, await page(configuration.name, blocks))
+  await writeFileAtomically(report, await page(configuration.name, blocks))
   return report
 }
 

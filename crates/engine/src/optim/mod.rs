@@ -8,6 +8,7 @@ use muon::Matrix;
 pub use muon::Muon;
 
 use crate::error::{Error, Result};
+use crate::gemm::GemmElement;
 use crate::memory::zeros;
 use crate::ops::math::sum_of_squares;
 use crate::pool::{Parts, Pool};
@@ -128,7 +129,8 @@ impl Parameters {
 
     /// Clips to `max_norm` (0: not at all), applies and clears. Gives back the norm before clipping. On an error nothing
     /// has changed but the gradients, which are cleared.
-    pub fn step(&mut self, pool: &Pool, optimizer: Optimizer, max_norm: f64) -> Result<f64> {
+    /// Muon's products take numbers of `E`.
+    pub fn step<E: GemmElement>(&mut self, pool: &Pool, optimizer: Optimizer, max_norm: f64) -> Result<f64> {
         if !self.has_gradient {
             return Err(Error::new(
                 "optimStep: there is no gradient since the last step or zeroGradients(); call forwardBackward first",
@@ -166,14 +168,14 @@ impl Parameters {
             }
         }
         if let Some(muon) = muon {
-            self.apply_muon(pool, muon, scale);
+            self.apply_muon::<E>(pool, muon, scale);
         }
         self.clear_gradients();
         Ok(norm)
     }
 
     /// Updates the hidden matrices, each on one thread: their products are too small to share.
-    fn apply_muon(&mut self, pool: &Pool, muon: Muon, scale: f32) {
+    fn apply_muon<E: GemmElement>(&mut self, pool: &Pool, muon: Muon, scale: f32) {
         let Self { parts, values, gradients, first, .. } = self;
         let hidden: Vec<&ParameterPart> = parts.iter().filter(|part| part.hidden).collect();
         let values: Vec<Parts<f32>> = values.iter_mut().map(|buffer| Parts::new(buffer)).collect();
@@ -190,7 +192,7 @@ impl Parameters {
                 )
             };
             let gradient = &gradients[part.buffer][part.range()];
-            muon.apply(&alone, Matrix { rows, columns, values, gradient, momentum }, scale);
+            muon.apply::<E>(&alone, Matrix { rows, columns, values, gradient, momentum }, scale);
         });
     }
 

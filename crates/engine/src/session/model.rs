@@ -263,7 +263,7 @@ impl<E: GemmElement> AnyModel for Model<E> {
         let Some(parameters) = &mut self.trained else {
             return Err(Error::new("optimStep: this model is not trained"));
         };
-        let norm = parameters.step(&self.pool, optimizer, max_norm)?;
+        let norm = parameters.step::<E>(&self.pool, optimizer, max_norm)?;
         self.publish();
         Ok(norm)
     }

@@ -169,7 +169,8 @@ fn refuse_unsupported(fields: &Fields) -> Result<()> {
     let refuse = |name: &str, problem: &str| Err(fields.error(name, problem));
     match fields.text("peft_type")? {
         Some("LORA") => {}
-        other => return refuse("peft_type", &format!("is {other:?}; only LORA is supported")),
+        Some(other) => return refuse("peft_type", &format!("is \"{other}\"; only LORA is supported")),
+        None => return refuse("peft_type", "is missing; only LORA is supported"),
     }
     for name in ["use_rslora", "use_dora", "use_qalora", "use_bdlora", "fan_in_fan_out", "lora_bias"] {
         if fields.flag(name)? == Some(true) {

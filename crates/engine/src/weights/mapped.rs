@@ -1,6 +1,7 @@
 //! A file's bytes, mapped into memory rather than read.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use memmap2::Mmap;
@@ -25,7 +26,10 @@ impl MappedFile {
     /// Maps a regular file. Whoever shortens the file while it is mapped ends the process, as with any mapped file.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
-        let fail = |error: std::io::Error| Error::new(format!("{name}: cannot be read: {error}"));
+        let fail = |error: std::io::Error| match error.kind() {
+            ErrorKind::NotFound => Error::new(format!("{name}: is missing")),
+            _ => Error::new(format!("{name}: cannot be read: {error}")),
+        };
         let metadata = fs::metadata(path).map_err(fail)?;
         if !metadata.is_file() {
             return Err(Error::new(format!("{name}: is not a file")));

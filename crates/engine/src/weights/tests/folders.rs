@@ -87,7 +87,7 @@ fn sharded_weights_read_through_their_index() {
     for (target, problem) in [
         ("../model.safetensors", "is not a file of this folder"),
         ("/etc/passwd", "is not a file of this folder"),
-        ("model-00003-of-00003.safetensors", "cannot be read"),
+        ("model-00003-of-00003.safetensors", "is missing"),
         ("model-00002-of-00002.safetensors", "has no such tensor"),
     ] {
         let mut hostile = map.clone();
