@@ -29,11 +29,11 @@ export default defineRun({
   name: 'tiny-code',
   seed: 1,
   options: {
-    pretrainSteps: steps(260),
+    pretrainSteps: steps(250),
     sftSteps: steps(300),
     preferenceSteps: steps(12),
-    grpoSteps: steps(30),
-    repairSteps: steps(12),
+    grpoSteps: steps(28),
+    repairSteps: steps(10),
     heldOut: steps(100),
     samples: steps(10),
   },
@@ -72,6 +72,7 @@ export default defineRun({
         tasks: rolloutTasks(tasks.practised),
         rollout: answerRollout(sandbox, { maxTokens }),
         tasksPerStep: 32,
+        concurrency: 256,
         optimizer: { learningRate: 1e-4, warmupSteps: 2, beta2: 0.99 },
       }
       await runToEnd(
@@ -108,6 +109,13 @@ export default defineRun({
           algorithm: 'grpo',
           kl: { coefficient: 0.01 },
           steps: options.grpoSteps,
+          optimizer: {
+            learningRate: 2e-4,
+            schedule: 'linear',
+            warmupSteps: 4,
+            finalShare: 0.1,
+            beta2: 0.99,
+          },
         }),
       )
       await card.measure('grpo')
@@ -118,7 +126,6 @@ export default defineRun({
           name: 'repair',
           algorithm: 'grpo',
           rollout: repairRollout(sandbox, { maxTokens: maxTokensWithCall }),
-          kl: { coefficient: 0.01 },
           steps: options.repairSteps,
         }),
       )
