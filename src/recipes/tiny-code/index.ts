@@ -31,8 +31,8 @@ export default defineRun({
   options: {
     pretrainSteps: steps(250),
     sftSteps: steps(300),
-    preferenceSteps: steps(12),
-    grpoSteps: steps(28),
+    preferenceSteps: steps(5),
+    grpoSteps: steps(32),
     repairSteps: steps(10),
     heldOut: steps(100),
     samples: steps(10),
@@ -110,7 +110,7 @@ export default defineRun({
           kl: { coefficient: 0.01 },
           steps: options.grpoSteps,
           optimizer: {
-            learningRate: 2e-4,
+            learningRate: 2.5e-4,
             schedule: 'linear',
             warmupSteps: 4,
             finalShare: 0.1,
