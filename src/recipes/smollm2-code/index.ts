@@ -28,7 +28,7 @@ export default defineRun({
     sftSteps: count(60),
     /** Questions that the model answers in its own way and learns to go on answering so, next to what is new. */
     rehearsed: count(280),
-    grpoSteps: count(8),
+    grpoSteps: count(10),
     /** Tasks of a step of GRPO, four answers each. */
     tasksPerStep: count(64),
     heldOut: count(100),
@@ -73,7 +73,7 @@ export default defineRun({
           options.humanEval === 0 ? [] : (await loadTasks('humaneval')).tasks.slice(0, options.humanEval),
         samples: options.humanEvalSamples,
         temperature: 0.6,
-        maxTokens: 256,
+        maxTokens: 192,
         prompting: 'chat' as const,
       },
     ].filter(({ tasks }) => tasks.length > 0)
@@ -106,7 +106,13 @@ export default defineRun({
           // Many tasks and small steps: 16 tasks of 8 answers at 1e-4 took a third of the held-out pass@1 in seven steps.
           tasksPerStep: options.tasksPerStep,
           groupSize: 4,
-          optimizer: { learningRate: 4e-5, warmupSteps: 2, beta2: 0.99 },
+          optimizer: {
+            learningRate: 6e-5,
+            schedule: 'linear',
+            warmupSteps: 4,
+            finalShare: 0.1,
+            beta2: 0.99,
+          },
         }),
       )
       await card.measure('grpo')
