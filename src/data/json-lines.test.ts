@@ -1,5 +1,4 @@
-import { execFileSync } from 'node:child_process'
-import { lstat, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -65,24 +64,5 @@ describe('writing', () => {
     await expect(writeJsonLines(join(folder, 'none', 'x.jsonl'), [1])).rejects.toThrow(
       /cannot write .*none.*ENOENT/,
     )
-  })
-})
-
-describe('writing', () => {
-  test('to a link writes the file behind it', async () => {
-    const [file, link] = [join(folder, 'behind.jsonl'), join(folder, 'link.jsonl')]
-    await writeFile(file, 'old')
-    await symlink(file, link)
-    await writeJsonLines(link, [1])
-    expect(await readFile(file, 'utf8')).toBe('1\n')
-    expect((await lstat(link)).isSymbolicLink()).toBe(true)
-  })
-
-  test.skipIf(process.platform === 'win32')('to a pipe writes into it and leaves it a pipe', async () => {
-    const pipe = join(folder, 'pipe')
-    execFileSync('mkfifo', [pipe])
-    const [text] = await Promise.all([readFile(pipe, 'utf8'), writeJsonLines(pipe, [1, 2])])
-    expect(text).toBe('1\n2\n')
-    expect((await stat(pipe)).isFIFO()).toBe(true)
   })
 })

@@ -1,40 +1,48 @@
-import { open, realpath, rename, rm, stat } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { sync } from './sync.ts'
 
 /**
  * Writes a file so that a reader, or a machine that lost power, sees the old content or all of the new: a temporary name beside
- * it, synced, renamed. Behind a link is the file that is meant; what is no file (a pipe, a device) is written to, not replaced.
+ * it, synced, renamed. Behind a link is the file that is meant (a link to nothing is replaced); what is no file (a pipe, a device) is
+ * written to, not replaced. Where it rejects, the old content is there, or, if only the folder could not be synced, the new.
  */
 export async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
-  const target = await realpath(path).catch(() => path)
-  const present = await stat(target).catch(() => undefined)
-  if (present && !present.isFile() && !present.isDirectory()) return writeInto(target, content)
-  const temporary = `${target}.${process.pid}.${counter++}.tmp`
+  const target = await unlessMissing(realpath(path), path)
+  const present = await unlessMissing(stat(target), undefined)
+  if (present && !present.isFile()) return writeInto(await open(target, 'w'), content)
+  const temporary = `${target}.${randomUUID()}.tmp`
+  const file = await open(temporary, 'wx')
   try {
-    const file = await open(temporary, 'wx')
-    try {
-      await file.writeFile(content)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
+    await writeInto(file, content, () => file.sync())
     await rename(temporary, target)
   } catch (error) {
     await rm(temporary, { force: true })
     throw error
   }
-  await syncFolder(dirname(target))
+  // So that a power cut does not undo the renaming.
+  await sync(dirname(target))
 }
 
-async function writeInto(path: string, content: string | Uint8Array): Promise<void> {
-  const file = await open(path, 'w')
-  await file.writeFile(content).finally(() => file.close())
+async function writeInto(
+  file: FileHandle,
+  content: string | Uint8Array,
+  then = async () => {},
+): Promise<void> {
+  try {
+    await file.writeFile(content)
+    await then()
+  } finally {
+    await file.close()
+  }
 }
 
-/** Has the disk hold which names a folder has, so that a power cut does not undo the renaming. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r')
-  await folder.sync().finally(() => folder.close())
+async function unlessMissing<T, U>(found: Promise<T>, otherwise: U): Promise<T | U> {
+  try {
+    return await found
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return otherwise
+    throw error
+  }
 }
-
-let counter = 0

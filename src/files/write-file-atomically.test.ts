@@ -19,13 +19,6 @@ describe('an atomic write', () => {
     expect(await readdir(join(directory, 'a'))).toEqual(['b.txt'])
   })
 
-  it('keeps one whole content of several written at once', async () => {
-    const path = join(directory, 'c.txt')
-    const contents = ['x', 'y', 'z'].map((letter) => letter.repeat(100_000))
-    await Promise.all(contents.map((content) => writeFileAtomically(path, content)))
-    expect(contents).toContain(await readFile(path, 'utf8'))
-  })
-
   it('leaves no temporary file where it fails', async () => {
     await mkdir(join(directory, 'taken', 'full'), { recursive: true })
     await expect(writeFileAtomically(join(directory, 'taken'), 'x')).rejects.toThrow()

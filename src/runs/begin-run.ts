@@ -2,10 +2,10 @@ import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomically } from '../files/index.ts'
 import { type Configuration, compareConfigurations, readConfiguration } from './configuration.ts'
+import { namesIn } from './listings.ts'
 import { hardware, versions } from './machine.ts'
 import type { RunOptions } from './run.ts'
 import { RunError, writing } from './run-error.ts'
-import { namesIn } from './sync.ts'
 
 /** Reads the configuration of a run that goes on, or writes that of one that begins. */
 export async function beginRun(

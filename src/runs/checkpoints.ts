@@ -2,9 +2,10 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { TrainableModel } from '../engine/index.ts'
+import { sync } from '../files/index.ts'
 import { type FileDigest, hashFile } from './hash-file.ts'
+import { filesBelow, namesIn } from './listings.ts'
 import { RunError } from './run-error.ts'
-import { filesBelow, namesIn, sync } from './sync.ts'
 
 const digest = { bytes: z.int().min(0), sha256: z.string() }
 const manifestSchema = z.strictObject({

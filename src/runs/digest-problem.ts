@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { pathProblem } from './layout.ts'
+import { filesBelow, namesIn } from './listings.ts'
 import { readHistory } from './report/history.ts'
-import { filesBelow, namesIn } from './sync.ts'
 
 /** Files of rollouts that the metrics tell of and that are gone, relative to the run's directory. Without them the digest is another. */
 async function missingRollouts(directory: string): Promise<string[]> {

@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { namesIn } from './listings.ts'
 import { RunError } from './run-error.ts'
-import { namesIn } from './sync.ts'
 
 interface Holder {
   pid: number

@@ -1,6 +1,6 @@
 import { readFile, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { makeFolder, writeFileAtomically } from '../files/index.ts'
+import { makeFolder, sync, writeFileAtomically } from '../files/index.ts'
 import type { StageReport } from '../trainers/stage.ts'
 import { beginRun, checkOptions, writeConfiguration } from './begin-run.ts'
 import {
@@ -24,7 +24,6 @@ import { newestGood, removeRolloutsBeyond, restore } from './restore.ts'
 import type { Run, RunOptions } from './run.ts'
 import { runDigest } from './run-digest.ts'
 import { RunError, RunInterrupted, writing } from './run-error.ts'
-import { sync } from './sync.ts'
 import { sortedByName, toJsonLine } from './to-json.ts'
 import { keepTokenTexts } from './token-texts.ts'
 

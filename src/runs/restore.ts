@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import type { StageState } from '../trainers/stage.ts'
 import { type Checkpoint, listCheckpoints, loadModels, problemOf, setAside } from './checkpoints.ts'
 import { hashFile } from './hash-file.ts'
+import { filesBelow, namesIn } from './listings.ts'
 import { RunError } from './run-error.ts'
-import { filesBelow, namesIn } from './sync.ts'
 
 /** The newest checkpoint of a stage whose files are what was written; damaged ones are put aside, and said. */
 export async function newestGood(

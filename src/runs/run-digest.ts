@@ -4,8 +4,8 @@ import { join, resolve } from 'node:path'
 import { listCheckpoints } from './checkpoints.ts'
 import { hashFile } from './hash-file.ts'
 import { checkLayout } from './layout.ts'
+import { filesBelow, namesIn } from './listings.ts'
 import { RunError } from './run-error.ts'
-import { filesBelow, namesIn } from './sync.ts'
 
 /**
  * SHA-256 over what a run came to: weights and optimiser at the end of each stage, metrics, rollouts and results, each file by its

@@ -76,7 +76,7 @@ describe('groupPreference', () => {
       reportsOf(groupPreference({ ...(await options(algorithm as 'gspo-pairs')), ...more }))
     await expect(start('gdpo')).rejects.toThrow(/gdpo-decoupled.*gdpo-contrast or gdpo-listwise/)
     await expect(start('grpo')).rejects.toThrow('does not learn from groups')
-    await expect(start('gspo-pairs', { groupSize: 1 })).rejects.toThrow('groupSize')
+    await expect(start('gspo-pairs', { groupSize: 1 })).rejects.toThrow('gspo-pairs: groupSize is 1')
     await expect(start('gdpo-contrast', { loss: { margin: 1 } })).rejects.toThrow('unknown option "margin"')
   })
 })

@@ -10,7 +10,7 @@ import { frozenReference } from './frozen-reference.ts'
 import { optimizerStep } from './optimizer.ts'
 import { meanKlOf } from './reference-kl.ts'
 import { rolloutStage } from './rollout-stage.ts'
-import { type RolloutStageOptions, rolloutStageSchemas } from './rollout-stage-options.ts'
+import { type RolloutStageOptions, refuseLoneAnswers, rolloutStageSchemas } from './rollout-stage-options.ts'
 import { forwardRows, type Row, rowsExample, rowsLoss, temperatureOf } from './rows.ts'
 import { samplerCheck } from './sampler-check.ts'
 import type { StageReport } from './stage.ts'
@@ -33,7 +33,6 @@ export interface GroupPreferenceOptions<T> extends RolloutStageOptions<T> {
 
 const schemas = {
   ...rolloutStageSchemas,
-  groupSize: rolloutStageSchemas.groupSize.unwrap().min(2).optional(),
   algorithm: z.string(),
   loss: z.record(z.string(), z.union([z.number(), z.string()])).optional(),
 }
@@ -55,6 +54,7 @@ export async function* groupPreference<T>(
   const id = options.algorithm
   checkId(id)
   checkOptions<GroupPreferenceOptions<T>>(id, schemas, options)
+  refuseLoneAnswers(id, options.groupSize)
   const { policy, optimizer, steps } = options
   const model = policy.model
   const margin = options.loss?.margin ?? 0

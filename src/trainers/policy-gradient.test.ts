@@ -213,13 +213,25 @@ describe('policyGradient', () => {
     expect(text!.rollouts![0]).not.toHaveProperty('segments')
   })
 
+  it.each(['reinforce', 'reinforce-plus-plus'])('learns from one answer a task by %s', async (algorithm) => {
+    const given = await options(algorithm as 'reinforce', { steps: 1, groupSize: 1 })
+    const [report] = await reportsOf(policyGradient(given))
+    expect(report!.metrics.trajectories).toBe(given.tasks.length)
+  })
+
   it('refuses names that mean several algorithms, options that there are not, and a KL where it cannot be', async () => {
     const start = async (algorithm: string, more: object = {}) =>
       reportsOf(policyGradient({ ...(await options(algorithm as 'grpo')), ...more }))
     await expect(start('gspo')).rejects.toThrow(/gspo-sequence.*gspo-pairs/)
     await expect(start('dpo')).rejects.toThrow('no policy-gradient algorithm of this loop')
     await expect(start('grpo', { groupsize: 4 })).rejects.toThrow('did you mean "groupSize"')
-    await expect(start('grpo', { groupSize: 1 })).rejects.toThrow('grpo: groupSize is 1; it compares answers')
+    for (const [algorithm, more] of [
+      ['grpo', {}],
+      ['reinforce-plus-plus', { groupBaseline: true }],
+    ] as const)
+      await expect(start(algorithm, { groupSize: 1, ...more })).rejects.toThrow(
+        `${algorithm}: groupSize is 1; it compares answers to the same task, so give at least 2`,
+      )
     await expect(start('grpo', { loss: { clipHihg: 1 } })).rejects.toThrow('unknown option "clipHihg"')
     await expect(start('rloo', { kl: { coefficient: 1, place: 'loss' } })).rejects.toThrow(
       'takes the KL in the reward',

@@ -20,7 +20,7 @@ import { type KlOptions, klSchema, penaliseKl, referenceKl } from './reference-k
 import { createReplay, importanceOf, type ReplayOptions, replaySchema } from './replay.ts'
 import { learnedOf, replayedRecord } from './rollout-record.ts'
 import { rolloutStage } from './rollout-stage.ts'
-import { type RolloutStageOptions, rolloutStageSchemas } from './rollout-stage-options.ts'
+import { type RolloutStageOptions, refuseLoneAnswers, rolloutStageSchemas } from './rollout-stage-options.ts'
 import { forwardRows, type Row } from './rows.ts'
 import type { StageReport } from './stage.ts'
 import { seedOfStage } from './training-options.ts'
@@ -60,10 +60,7 @@ export async function* policyGradient<T>(
   const method = policyMethod(id)
   checkOptions<PolicyGradientOptions<T>>(id, policyGradientSchemas, options)
   const { policy, optimizer, steps } = options
-  if (options.groupSize === 1 && method.comparesGroup(options))
-    throw new RangeError(
-      `${id}: groupSize is 1; it compares answers to the same task, so give at least 2 (reinforce and reinforce-plus-plus need one)`,
-    )
+  if (!method.loneAnswers?.(options)) refuseLoneAnswers(id, options.groupSize)
   const resample = options.resample ?? (options.rewards ? undefined : method.dynamicSampling)
   const { name = id } = options
   const seed = seedOfStage(options)

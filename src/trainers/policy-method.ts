@@ -41,8 +41,8 @@ export interface PolicyMethod {
   severalUpdates?: PolicyLossOptions | false
   /** Leave out groups without spread, after so many further rounds of sampling. */
   dynamicSampling?: number
-  /** Whether answers are compared with others to the same task, of which there must then be two. */
-  comparesGroup(settings: MethodSettings): boolean
+  /** Whether one answer a task will do. By default answers are compared with others to the same task. */
+  loneAnswers?(settings: MethodSettings): boolean
 }
 
 export type KlPlace = 'loss' | 'reward'
@@ -57,9 +57,6 @@ type PolicyLossId =
   | 'cispo'
   | 'gspo-sequence'
 
-const always = () => true
-const never = () => false
-
 const groupsOf = (rows: readonly Row[]) => rows.map(({ group }) => group)
 
 const againstGroup =
@@ -73,43 +70,39 @@ export const policyMethods = {
     kl: ['reward'],
     advantages: ({ rewards }) => [...reinforceAdvantages({}, rewards)],
     severalUpdates: false,
-    comparesGroup: never,
+    loneAnswers: () => true,
   },
   'reinforce-plus-plus': {
     loss: 'reinforce-plus-plus',
     kl: ['reward', 'loss'],
     advantages: plusPlus,
-    comparesGroup: ({ groupBaseline = false }) => groupBaseline,
+    loneAnswers: ({ groupBaseline = false }) => !groupBaseline,
   },
   rloo: {
     loss: 'rloo',
     kl: ['reward'],
     advantages: ({ rows, rewards }) => [...leaveOneOut(rewards, groupsOf(rows))],
     severalUpdates: { form: 'sequence-ratio' },
-    comparesGroup: always,
   },
-  grpo: { loss: 'grpo', kl: ['loss', 'reward'], advantages: againstGroup('std'), comparesGroup: always },
+  grpo: { loss: 'grpo', kl: ['loss', 'reward'], advantages: againstGroup('std') },
   'dr-grpo': {
     loss: 'dr-grpo',
     kl: ['loss', 'reward'],
     advantages: againstGroup('none'),
-    comparesGroup: always,
   },
   dapo: {
     loss: 'dapo',
     kl: ['reward'],
     advantages: againstGroup('std'),
     dynamicSampling: 2,
-    comparesGroup: always,
   },
-  cispo: { loss: 'cispo', kl: ['loss', 'reward'], advantages: againstGroup('std'), comparesGroup: always },
+  cispo: { loss: 'cispo', kl: ['loss', 'reward'], advantages: againstGroup('std') },
   'gspo-sequence': {
     loss: 'gspo-sequence',
     kl: ['reward'],
     advantages: againstGroup('std'),
-    comparesGroup: always,
   },
-  'gdpo-decoupled': { loss: 'grpo', kl: ['loss'], advantages: decoupled, comparesGroup: always },
+  'gdpo-decoupled': { loss: 'grpo', kl: ['loss'], advantages: decoupled },
 } as const satisfies Record<string, PolicyMethod>
 
 export type PolicyGradientId = keyof typeof policyMethods

@@ -39,6 +39,14 @@ export interface RolloutStageOptions<T>
   seed?: number
 }
 
+/** @throws RangeError where answers to one task are to be compared and one is asked for */
+export function refuseLoneAnswers(trainer: string, groupSize: number | undefined): void {
+  if (groupSize === 1)
+    throw new RangeError(
+      `${trainer}: groupSize is 1; it compares answers to the same task, so give at least 2`,
+    )
+}
+
 const count = z.int().min(1).optional()
 const { name, steps, evaluate, run, seed } = trainingStageSchemas
 

@@ -14,7 +14,7 @@ import { fisherProduct } from './fisher-product.ts'
 import { parameterVector } from './parameter-vector.ts'
 import { learnedOf } from './rollout-record.ts'
 import { rolloutStage } from './rollout-stage.ts'
-import { type RolloutStageOptions, rolloutStageSchemas } from './rollout-stage-options.ts'
+import { type RolloutStageOptions, refuseLoneAnswers, rolloutStageSchemas } from './rollout-stage-options.ts'
 import { forwardRows, rowsExample, rowsLoss, temperatureOf } from './rows.ts'
 import { samplerCheck } from './sampler-check.ts'
 import type { StageReport } from './stage.ts'
@@ -51,6 +51,7 @@ const schemas = {
  */
 export async function* trpo<T>(options: TrpoOptions<T>): AsyncGenerator<StageReport, void, void> {
   checkOptions<TrpoOptions<T>>('trpo', schemas, options)
+  refuseLoneAnswers('trpo', options.groupSize)
   const { delta, damping, cgIterations, backtrackCoefficient, backtrackIterations, ...stage } = options
   const given = { delta, damping, cgIterations, backtrackCoefficient, backtrackIterations }
   const trustRegion = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))

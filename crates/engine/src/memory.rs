@@ -1,6 +1,14 @@
 //! Large buffers on large pages: a pass goes over hundreds of megabytes, and with pages of 4 KiB the processor spends much
 //! of it looking addresses up.
 
+/// Whether a garbage collector that was told of `told` bytes outside its heap should hear that there are `bytes` now. Each growth that
+/// it hears of may make it collect at once. A step's buffers come and go and make a model a few times larger: below twice and above a quarter
+/// it is not told.
+pub fn is_news(told: i64, bytes: i64) -> bool {
+    let near = told / 4..told.saturating_mul(2);
+    bytes == 0 || !near.contains(&bytes)
+}
+
 /// Buffers below this size gain nothing.
 #[cfg(target_os = "linux")]
 const LARGE: usize = 4 << 20;
@@ -53,6 +61,12 @@ pub fn zeros<T: Copy + Default>(length: usize) -> Vec<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_collector_hears_of_arrival_growth_and_end_and_not_of_a_steps_buffers() {
+        assert!(is_news(0, 100) && is_news(100, 200) && is_news(100, 24) && is_news(100, 0) && is_news(i64::MAX, 0));
+        assert!(!is_news(100, 199) && !is_news(100, 100) && !is_news(100, 25));
+    }
 
     #[test]
     fn what_moves_to_large_pages_stays_as_it_was() {

@@ -9,6 +9,7 @@ use napi::{Env, Result};
 use napi_derive::napi;
 use whetstone_engine::config::ModelConfig;
 use whetstone_engine::error::{Error as EngineError, Result as EngineResult};
+use whetstone_engine::memory::is_news;
 use whetstone_engine::model::train::Sequence;
 use whetstone_engine::session::{Aborter, AnyModel, new_model, open_model};
 use whetstone_engine::weights::{AdapterBase, Checkpoint, read_adapter_base};
@@ -23,12 +24,10 @@ use crate::sequences::{NativeInputs, NativeOutputs, read_gradients, read_inputs,
 struct Held(AtomicI64);
 
 impl Held {
-    /// Tells the collector how much it is now, so that models which nobody can reach do not stay for long. Every growth that it hears
-    /// of may make it collect, so what a step's buffers come and go by is kept from it.
+    /// Tells the collector how much it is now, where that is news, so that models which nobody can reach do not stay for long.
     fn set(&self, env: &Env, bytes: usize) {
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-        let told = self.0.load(Ordering::Relaxed);
-        if bytes != 0 && (told / 4..told * 2).contains(&bytes) {
+        if !is_news(self.0.load(Ordering::Relaxed), bytes) {
             return;
         }
         let change = bytes - self.0.swap(bytes, Ordering::Relaxed);

@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { namesIn } from '../listings.ts'
 import { parseJson } from '../parse-json.ts'
-import { namesIn } from '../sync.ts'
 
 export interface ShownStep {
   stage: string

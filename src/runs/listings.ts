@@ -1,15 +1,5 @@
-import { open, readdir } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-
-/** Has the disk hold what was written to a file, or which names a folder has. */
-export async function sync(path: string): Promise<void> {
-  const file = await open(path, 'r')
-  try {
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-}
 
 /** Files below a folder as paths relative to it with forward slashes, sorted. */
 export async function filesBelow(directory: string): Promise<string[]> {
