@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises'
+import { realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { sync } from './sync.ts'
 
@@ -11,11 +11,10 @@ import { sync } from './sync.ts'
 export async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
   const target = await unlessMissing(realpath(path), path)
   const present = await unlessMissing(stat(target), undefined)
-  if (present && !present.isFile()) return writeInto(await open(target, 'w'), content)
+  if (present && !present.isFile()) return writeFile(target, content)
   const temporary = `${target}.${randomUUID()}.tmp`
-  const file = await open(temporary, 'wx')
   try {
-    await writeInto(file, content, () => file.sync())
+    await writeFile(temporary, content, { flag: 'wx', flush: true })
     await rename(temporary, target)
   } catch (error) {
     await rm(temporary, { force: true })
@@ -23,19 +22,6 @@ export async function replaceFile(path: string, content: string | Uint8Array): P
   }
   // So that a power cut does not undo the renaming.
   await sync(dirname(target))
-}
-
-async function writeInto(
-  file: FileHandle,
-  content: string | Uint8Array,
-  then = async () => {},
-): Promise<void> {
-  try {
-    await file.writeFile(content)
-    await then()
-  } finally {
-    await file.close()
-  }
 }
 
 async function unlessMissing<T, U>(found: Promise<T>, otherwise: U): Promise<T | U> {

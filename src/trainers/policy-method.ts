@@ -85,23 +85,10 @@ export const policyMethods = {
     severalUpdates: { form: 'sequence-ratio' },
   },
   grpo: { loss: 'grpo', kl: ['loss', 'reward'], advantages: againstGroup('std') },
-  'dr-grpo': {
-    loss: 'dr-grpo',
-    kl: ['loss', 'reward'],
-    advantages: againstGroup('none'),
-  },
-  dapo: {
-    loss: 'dapo',
-    kl: ['reward'],
-    advantages: againstGroup('std'),
-    dynamicSampling: 2,
-  },
+  'dr-grpo': { loss: 'dr-grpo', kl: ['loss', 'reward'], advantages: againstGroup('none') },
+  dapo: { loss: 'dapo', kl: ['reward'], advantages: againstGroup('std'), dynamicSampling: 2 },
   cispo: { loss: 'cispo', kl: ['loss', 'reward'], advantages: againstGroup('std') },
-  'gspo-sequence': {
-    loss: 'gspo-sequence',
-    kl: ['reward'],
-    advantages: againstGroup('std'),
-  },
+  'gspo-sequence': { loss: 'gspo-sequence', kl: ['reward'], advantages: againstGroup('std') },
   'gdpo-decoupled': { loss: 'grpo', kl: ['loss'], advantages: decoupled },
 } as const satisfies Record<string, PolicyMethod>
 

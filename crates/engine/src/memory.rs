@@ -1,5 +1,5 @@
 //! Large buffers on large pages: a pass goes over hundreds of megabytes, and with pages of 4 KiB the processor spends much
-//! of it looking addresses up.
+//! of it looking addresses up. And when a garbage collector should hear of them.
 
 /// Whether a garbage collector that was told of `told` bytes outside its heap should hear that there are `bytes` now. Each growth that
 /// it hears of may make it collect at once. A step's buffers come and go and make a model a few times larger: below twice and above a quarter

@@ -2,7 +2,7 @@
 
 use crate::gemm::{GemmElement, Output, Panels, Rows, gemm, gemm_packed, pack_columns};
 use crate::isa::by_isa;
-use crate::ops::convert_row;
+use crate::ops::convert;
 use crate::ops::math::{add_scaled, sum_of_squares};
 use crate::pool::Pool;
 
@@ -82,14 +82,14 @@ pub(super) fn orthogonalise<E: GemmElement>(pool: &Pool, mut x: Vec<f32>, rows: 
     let mut square = vec![0.0; width * width];
     let mut next = vec![0.0; x.len()];
     for _ in 0..ITERATIONS {
-        let matrix = Converted::<E>::of(&x, height, width);
+        let matrix = Converted::<E>::of(pool, &x, height, width);
         let panels = matrix.panels(pool);
         gemm_packed(pool, panels.view(), panels.view(), whole(&mut gram, width), false);
         // The Gram matrix and its polynomials are symmetric, so that rows serve as columns.
-        let panels = Converted::<E>::of(&gram, width, width).panels(pool);
+        let panels = Converted::<E>::of(pool, &gram, width, width).panels(pool);
         gemm_packed(pool, panels.view(), panels.view(), whole(&mut square, width), false);
         combine(&gram, &mut square, b, c);
-        let polynomial = Converted::<E>::of(&square, width, width).panels(pool);
+        let polynomial = Converted::<E>::of(pool, &square, width, width).panels(pool);
         gemm(pool, matrix.rows(), polynomial.view(), whole(&mut next, width), false);
         add_scaled(&mut next, &x, a);
         std::mem::swap(&mut x, &mut next);
@@ -106,12 +106,10 @@ struct Converted<E> {
 }
 
 impl<E: GemmElement> Converted<E> {
-    fn of(x: &[f32], rows: usize, columns: usize) -> Self {
+    fn of(pool: &Pool, x: &[f32], rows: usize, columns: usize) -> Self {
         let stride = columns.next_multiple_of(E::GROUP);
         let mut data = vec![E::default(); rows * stride];
-        for (from, to) in x.chunks_exact(columns).zip(data.chunks_exact_mut(stride)) {
-            convert_row(from, &mut to[..columns]);
-        }
+        convert(pool, x, columns, &mut data, stride);
         Self { data, rows, columns, stride }
     }
 
