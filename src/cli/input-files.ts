@@ -1,18 +1,34 @@
-import { readFile } from 'node:fs/promises'
-import { CommandError, messageOf } from './command-error.ts'
+import { createReadStream } from 'node:fs'
+import { systemWords } from '../files/index.ts'
+import { CommandError } from './command-error.ts'
 
-const causes: Record<string, string> = {
-  ENOENT: 'there is no such file',
-  EISDIR: 'it is a directory',
-  EACCES: 'permission denied',
-}
+/** A longer file is not what was meant, and /dev/zero has no end. */
+const LARGEST_MEBIBYTES = 256
 
 /** The bytes of a file that the user named. Throws a CommandError that names it and says why it cannot be read. */
 export async function readInputFile(path: string): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let bytes = 0
   try {
-    return await readFile(path)
+    for await (const chunk of createReadStream(path)) {
+      bytes += chunk.length
+      if (bytes > LARGEST_MEBIBYTES * 2 ** 20) break
+      chunks.push(chunk)
+    }
   } catch (error) {
-    const cause = causes[(error as NodeJS.ErrnoException).code ?? ''] ?? messageOf(error)
-    throw new CommandError(`cannot read ${path}: ${cause}`)
+    throw new CommandError(`cannot read ${path}: ${systemWords(error)}`)
+  }
+  if (bytes > LARGEST_MEBIBYTES * 2 ** 20)
+    throw new CommandError(`cannot read ${path}: it has more than ${LARGEST_MEBIBYTES} MiB`)
+  return Buffer.concat(chunks)
+}
+
+/** The same as text, which must be UTF-8. */
+export async function readInputText(path: string): Promise<string> {
+  const bytes = await readInputFile(path)
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw new CommandError(`cannot read ${path}: it is not UTF-8 text; save it as UTF-8`)
   }
 }

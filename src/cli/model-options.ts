@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander'
-import { integer } from './option-parsers.ts'
+import { integer, nonEmpty } from './option-parsers.ts'
 
 export interface ModelOptions {
   model: string
@@ -14,6 +14,7 @@ export function modelCommand(name: string): Command {
     .requiredOption(
       '--model <name>',
       'a checkpoint or adapter folder, a .gguf file, hf:owner/name, or a short name (smollm2-135m)',
+      nonEmpty,
     )
     .addOption(baseOption())
     .addOption(

@@ -33,6 +33,12 @@ export function number({
   }
 }
 
+/** A commander parser of a name or a path. */
+export function nonEmpty(text: string): string {
+  if (text === '') throw new InvalidArgumentError('It must not be empty.')
+  return text
+}
+
 /** A commander parser that collects the values of an option given several times. */
 export function collect(text: string, before: string[] = []): string[] {
   return [...before, text]
@@ -40,8 +46,7 @@ export function collect(text: string, before: string[] = []): string[] {
 
 /** A commander parser that collects texts, none of them empty. */
 export function collectText(text: string, before?: string[]): string[] {
-  if (text === '') throw new InvalidArgumentError('It must not be empty.')
-  return collect(text, before)
+  return collect(nonEmpty(text), before)
 }
 
 /** A commander parser of the temperature of a draw: 0 takes the likeliest token. */

@@ -1,6 +1,7 @@
 import { access, constants, realpath, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { CommandError, messageOf } from './command-error.ts'
+import { systemWords } from '../files/index.ts'
+import { CommandError } from './command-error.ts'
 
 /**
  * Refuses a file that could not be written after hours of work, before it, and one that is among those to be read. Throws a CommandError
@@ -17,7 +18,8 @@ export async function refuseUnwritable(path: string, read: readonly string[] = [
     throw new CommandError(`cannot write ${path}: it is a directory; name a file in it`)
   const folder = dirname(path)
   await access(folder, constants.W_OK).catch((error: NodeJS.ErrnoException) => {
-    const cause = error.code === 'ENOENT' ? `there is no folder ${folder}; create it first` : messageOf(error)
+    const cause =
+      error.code === 'ENOENT' ? `there is no folder ${folder}; create it first` : systemWords(error)
     throw new CommandError(`cannot write ${path}: ${cause}`)
   })
 }

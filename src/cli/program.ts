@@ -12,6 +12,7 @@ const EXPECTED = new Set([
   'DataError',
   'EngineError',
   'RunError',
+  'OptionsError',
   'RolloutError',
   'Error',
 ])
@@ -41,7 +42,7 @@ export async function runProgram(program: Command, args: readonly string[]): Pro
       process.stderr.write(
         `whetstone: ${expected || !(error instanceof Error) ? messageOf(error) : error.stack}\n`,
       )
-      process.exitCode = 1
+      process.exitCode = error instanceof Error && error.name === 'OptionsError' ? USAGE_ERROR : 1
     }
   }
 }

@@ -1,25 +1,32 @@
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { systemWords } from '../files/index.ts'
 import { CommandError, messageOf } from './command-error.ts'
 
 /**
  * Rows of token ids, one JSON array a line (empty lines are skipped); `-` is standard input. Errors name the file, the line and
- * the entry.
+ * the entry; a file without rows is one.
  */
 export async function* readTokenLines(file: string, vocabularySize: number): AsyncGenerator<Int32Array> {
   const input = file === '-' ? process.stdin : createReadStream(file)
   const failed = new Promise<never>((_, reject) => input.once('error', reject))
   failed.catch(() => {})
   const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })[Symbol.asyncIterator]()
+  let rows = 0
   for (let number = 1; ; number++) {
     let line: IteratorResult<string>
     try {
       line = await Promise.race([lines.next(), failed])
     } catch (error) {
-      throw new CommandError(`--tokens ${file} cannot be read: ${messageOf(error)}`)
+      throw new CommandError(`cannot read ${file}: ${systemWords(error)}`)
     }
-    if (line.done) return
-    if (line.value.trim() !== '') yield parseRow(line.value, `${file}, line ${number}`, vocabularySize)
+    if (line.done) {
+      if (rows === 0) throw new CommandError(`${file} has no rows of tokens; write a JSON array on each line`)
+      return
+    }
+    if (line.value.trim() === '') continue
+    rows++
+    yield parseRow(line.value, `${file}, line ${number}`, vocabularySize)
   }
 }
 

@@ -1,5 +1,5 @@
 import { loadModel } from '../engine/index.ts'
-import { findRecipe } from '../recipes/find-recipe.ts'
+import * as recipes from '../recipes/find-recipe.ts'
 import { chatCommand } from './commands/chat.ts'
 import { compareCommand } from './commands/compare.ts'
 import { doctorCommand } from './commands/doctor.ts'
@@ -32,7 +32,7 @@ const commands = [
   evalCommand(load),
   compareCommand(),
   tasksCommand(),
-  trainCommand(findRecipe),
+  trainCommand(recipes),
   reportCommand(),
   sandboxCommand(),
   doctorCommand(),

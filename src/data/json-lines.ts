@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises'
 import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import type { z } from 'zod'
-import { replaceFile } from '../files/index.ts'
+import { replaceFile, systemWords } from '../files/index.ts'
 import { DataError } from './data-error.ts'
 
 /** A longer line is not a record but a file that is no JSONL; refusing it keeps memory bounded. */
@@ -49,7 +49,7 @@ export async function writeFileSafely(path: string, content: string | Uint8Array
   try {
     await replaceFile(path, content)
   } catch (error) {
-    throw new DataError(`cannot write ${path}: ${messageOf(error)}`, { cause: error })
+    throw new DataError(`cannot write ${path}: ${systemWords(error)}`, { cause: error })
   }
 }
 
@@ -96,7 +96,7 @@ async function* readChunks(path: string): AsyncGenerator<Buffer> {
     const source = isGzip ? pipeline(file, createGunzip(), () => {}) : file
     for await (const chunk of source) yield chunk as Buffer
   } catch (error) {
-    throw new DataError(`cannot read ${path}: ${messageOf(error)}`, { cause: error })
+    throw new DataError(`cannot read ${path}: ${systemWords(error)}`, { cause: error })
   }
 }
 

@@ -1,4 +1,5 @@
 export { makeFolder } from './make-folder.ts'
 export { replaceFile } from './replace-file.ts'
 export { sync } from './sync.ts'
+export { systemWords } from './system-words.ts'
 export { writeFileAtomically } from './write-file-atomically.ts'

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
@@ -19,6 +19,15 @@ it('is refused below a file, and in its place', async () => {
   await writeFile(file, '')
   await expect(makeFolder(file)).rejects.toThrow('EEXIST')
   await expect(makeFolder(join(file, 'a', 'b'))).rejects.toThrow('ENOTDIR')
+  await rm(root, { recursive: true })
+})
+
+it('is refused in the place of a link to nothing', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'whetstone-folder-'))
+  const link = join(root, 'link')
+  await symlink(join(root, 'nothing'), link)
+  await expect(makeFolder(link)).rejects.toThrow('it is a link to nothing')
+  await expect(makeFolder(join(link, 'below'))).rejects.toThrow('it is a link to nothing')
   await rm(root, { recursive: true })
 })
 

@@ -19,7 +19,11 @@ async function made(path: string): Promise<boolean> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT') return false
-    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return true
-    throw error
+    if (code !== 'EEXIST') throw error
+    const present = await stat(path).catch(() => undefined)
+    if (present?.isDirectory()) return true
+    throw present
+      ? error
+      : Object.assign(new Error('it is a link to nothing; remove it, or choose another path'), { code })
   }
 }

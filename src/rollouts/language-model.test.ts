@@ -320,51 +320,6 @@ describe('what cannot be answered', () => {
     await expect(generateText({ model, prompt: 'a'.repeat(40) })).rejects.toThrow(/context of 20/)
   })
 
-  it('is refused when the policy is made, where no call could be answered: no chat template, no model', async () => {
-    const bare = scriptedModel({ ...(await chatTokenizer('hermes')), chatTemplate: undefined }, () => '')
-    expect(() => createPolicy(bare)).toThrow('no chat template')
-    expect(() => createPolicy(bare, { chatTemplate: '{{ messages }}' })).not.toThrow()
-    for (const model of [undefined, null, {}, 'smollm2-135m'])
-      expect(() => createPolicy(model as never)).toThrow('first argument must be a model')
-  })
-
-  it.each<[string, RegExp]>([
-    ['{% for m in messages %}{{ m.content }}', /the chat template does not parse: /],
-    ['{{ messages | shuffle }}', /the chat template refuses these messages: .*shuffle/],
-    ["{{ raise_exception('never') }}", /the chat template refuses these messages: never/],
-  ])(
-    'is refused when the policy is made with a chat template that renders nothing: %s',
-    async (template, reason) => {
-      const tokenizer = await chatTokenizer('hermes')
-      const given = () =>
-        createPolicy(
-          scriptedModel(tokenizer, () => ''),
-          { chatTemplate: template },
-        )
-      expect(given).toThrow('createPolicy: the option chatTemplate: ')
-      expect(given).toThrow(reason)
-      const own = () => createPolicy(scriptedModel({ ...tokenizer, chatTemplate: template }, () => ''))
-      expect(own).toThrow("createPolicy: the model's tokenizer (chat_template.jinja, or ")
-      expect(own).toThrow(reason)
-    },
-  )
-
-  it('includes a template that leaves the messages out', async () => {
-    const model = scriptedModel(await chatTokenizer('hermes'), () => '')
-    for (const chatTemplate of ['', '{{ bos_token }}'])
-      expect(() => createPolicy(model, { chatTemplate })).toThrow(
-        /option chatTemplate.*leaves the messages out/,
-      )
-  })
-
-  it('is not a matter of templates that want a system message, tools or an option', async () => {
-    const wants = (condition: string) =>
-      `{% if not (${condition}) %}{{ raise_exception('no') }}{% endif %}{{ messages[0].content }}`
-    const model = scriptedModel(await chatTokenizer('hermes'), () => '')
-    for (const condition of ["messages[0].role == 'system'", 'tools', 'style'])
-      createPolicy(model, { chatTemplate: wants(condition), templateOptions: { style: 'plain' } })
-  })
-
   it('ends with the signal’s reason, and what was drawn by then is recorded', async () => {
     const aborting = new AbortController()
     const scripted = scriptedModel(await chatTokenizer('hermes'), () => {

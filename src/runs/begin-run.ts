@@ -1,4 +1,4 @@
-import { readdir, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomically } from '../files/index.ts'
 import { type Configuration, compareConfigurations, readConfiguration } from './configuration.ts'
@@ -29,19 +29,29 @@ export async function beginRun(
   const before = await readConfiguration(path)
   if (before) {
     if (!resume)
-      throw new RunError(`there is a run in ${directory} already; resume it, or choose another directory`)
+      throw new RunError(
+        `there is a run in ${directory} already; go on with it (--resume, in a program resume: true), or choose another directory`,
+      )
     for (const warning of compareConfigurations(before, now, path)) onWarning(warning)
     return before
   }
-  const others = (await readdir(directory)).filter((file) => file !== 'lock')
-  if (others.length > 0)
-    throw new RunError(
-      `${directory} is not empty and holds no run (no config.json, but ${others.slice(0, 3).join(', ')}); choose another directory`,
-    )
   if (resume) onWarning(`there is no run in ${directory} yet; one begins`)
   await writing('config.json', 'Nothing was begun', () => writeConfiguration(directory, now))
   return now
 }
+
+/** Refuses a directory that is somebody else's, before anything is put into it or taken out: with files and no run's config.json. */
+export async function refuseForeign(directory: string): Promise<void> {
+  if (await readConfiguration(join(directory, 'config.json'))) return
+  const others = (await namesIn(directory)).filter((name) => !OF_A_BEGINNING.test(name))
+  if (others.length > 0)
+    throw new RunError(
+      `${directory} is not empty and holds no run (no config.json, but ${others.slice(0, 3).join(', ')}); choose another directory`,
+    )
+}
+
+/** What a process that was killed at its beginning leaves. */
+const OF_A_BEGINNING = /^(lock|config\.json\..*\.tmp)$/
 
 /** What a killed process was writing. */
 async function removeUnfinished(folder: string): Promise<void> {

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
+import { describeIssue } from '../rollouts/index.ts'
 import { RunError } from './run-error.ts'
 
 const configurationSchema = z.strictObject({
@@ -38,10 +39,10 @@ export async function readConfiguration(path: string): Promise<Configuration | u
     return configurationSchema.parse(JSON.parse(text))
   } catch (error) {
     const reason =
-      error instanceof z.ZodError
-        ? error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ')
-        : (error as Error).message
-    throw new RunError(`${path} is not the config.json of a run: ${reason}`)
+      error instanceof z.ZodError ? describeIssue(error, JSON.parse(text)) : (error as Error).message
+    throw new RunError(
+      `${path} is not the config.json of a run (${reason}); choose another directory, or bring the file back where it was one`,
+    )
   }
 }
 

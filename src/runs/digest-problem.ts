@@ -1,8 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { z } from 'zod'
 import { pathProblem } from './layout.ts'
 import { filesBelow, namesIn } from './listings.ts'
+import { parseJson } from './parse-json.ts'
 import { readHistory } from './report/history.ts'
+
+/** finished.json. */
+export const finishedSchema = z.object({ digest: z.string() })
 
 /** Files of rollouts that the metrics tell of and that are gone, relative to the run's directory. Without them the digest is another. */
 async function missingRollouts(directory: string): Promise<string[]> {
@@ -40,5 +45,5 @@ async function digestAtEnd(directory: string): Promise<string | undefined> {
     if (error.code === 'ENOENT') return undefined
     throw pathProblem(path, error)
   })
-  return text === undefined ? undefined : (JSON.parse(text) as { digest: string }).digest
+  return text === undefined ? undefined : parseJson(finishedSchema, text, path).digest
 }

@@ -45,10 +45,7 @@ export async function executeRun(
     seed,
   })
   try {
-    const trained = await settled(
-      `train() of ${name}`,
-      (async () => definition.train({ run, options, log }))(),
-    )
+    const trained = await settled(`train() of ${name}`, async () => definition.train({ run, options, log }))
     const card = cardSchema.optional().safeParse(trained ?? undefined)
     if (!card.success)
       throw new RunError(`what train() returned is no report card: ${problemsOf(card.error)}`)

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { nearestName } from '../trainers/nearest-name.ts'
-import { RunError } from './run-error.ts'
+import { OptionsError } from './run-error.ts'
 
 /** Refuses keys that an object's schema does not have, at any depth, with the nearest one that it has. */
 export function refuseUnknownKeys(schema: z.ZodType, value: unknown, what: string, path = ''): void {
@@ -16,7 +16,7 @@ export function refuseUnknownKeys(schema: z.ZodType, value: unknown, what: strin
     const names = Object.keys(shape)
     const near = nearestName(key, names)
     const hint = near ? `did you mean ${path}${near}?` : `known are ${names.sort().join(', ') || 'none'}`
-    throw new RunError(`${what}: unknown key ${full}; ${hint}`)
+    throw new OptionsError(`${what}: unknown key ${full}; ${hint}`)
   }
 }
 

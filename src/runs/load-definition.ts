@@ -24,7 +24,7 @@ export async function loadDefinition(file: string): Promise<RunDefinition> {
     throw new RunError(`${file} is no program: a run is a file of TypeScript (.ts) or JavaScript (.js, .mjs)`)
   let exports: { default?: unknown }
   try {
-    exports = await settled(file, import(pathToFileURL(file).href))
+    exports = await settled(file, () => import(pathToFileURL(file).href))
   } catch (error) {
     throw withPlace(error, file)
   }
@@ -43,7 +43,7 @@ export async function loadDefinition(file: string): Promise<RunDefinition> {
  */
 export function withPlace(error: unknown, file: string): unknown {
   if (!(error instanceof Error)) return new RunError(`${file}: threw ${String(error)}`, { cause: error })
-  const line = lineIn(error, file)
+  const line = lineIn(error, file) ?? (error.cause instanceof Error ? lineIn(error.cause, file) : undefined)
   if (line === undefined) return error
   const { name } = error
   const kind = name === 'Error' || name.endsWith('RunError') ? '' : `${name}: `

@@ -294,7 +294,7 @@ describe('a full disk', () => {
         for await (const _ of toyPretrain(filling, run, 5));
       }
       await expect(stage()).rejects.toThrow(
-        'the checkpoint of pretrain after 4 steps was not written: the disk is full. Free some space and resume the run. ' +
+        'the checkpoint of pretrain after 4 steps was not written: the disk is full. Free some space and resume the run (--resume). ' +
           'The checkpoint of pretrain after 2 steps is good',
       )
     })

@@ -1,8 +1,9 @@
 import { readFile, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { z } from 'zod'
 import { makeFolder, sync, writeFileAtomically } from '../files/index.ts'
 import type { StageReport } from '../trainers/stage.ts'
-import { beginRun, checkOptions, writeConfiguration } from './begin-run.ts'
+import { beginRun, checkOptions, refuseForeign, writeConfiguration } from './begin-run.ts'
 import {
   listCheckpoints,
   loadModels,
@@ -35,6 +36,7 @@ export async function openRun(path: string, options: RunOptions): Promise<Run> {
   const directory = resolve(path)
   checkOptions(options)
   await checkLayout(directory, { for: 'writing' })
+  await refuseForeign(directory)
   await makeFolder(directory).catch((error) => {
     throw pathProblem(directory, error)
   })
@@ -168,7 +170,7 @@ async function runInDirectory(directory: string, options: RunOptions, lock: Lock
       checkName('result', name)
       const file = join(directory, 'results', `${name}.json`)
       const kept = await readFile(file, 'utf8').catch(ifThere)
-      if (kept !== undefined) return parseJson<T>(kept, file)
+      if (kept !== undefined) return parseJson(z.custom<T>(), kept, file)
       const text = JSON.stringify(await compute())
       refuseStopped()
       await writing(`the result ${name}`, stillGood(), () => writeFileAtomically(file, text))

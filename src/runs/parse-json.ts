@@ -1,17 +1,25 @@
+import type { z } from 'zod'
+import { describeIssue } from '../rollouts/index.ts'
 import { RunError } from './run-error.ts'
 
 /**
- * The value of JSON in a file of a run.
+ * The value of JSON in a file of a run, of the form that the run writes.
  *
- * @throws RunError naming the file and the line, counted from 1, where what it holds is no JSON
+ * @throws RunError naming the file, the line (counted from 1) and what is wrong with it
  */
-export function parseJson<T>(text: string, path: string, line?: number): T {
-  try {
-    return JSON.parse(text) as T
-  } catch (error) {
-    const place = line === undefined ? path : `${path}:${line}`
-    throw new RunError(
-      `${place} is not the JSON that the run wrote (${(error as Error).message}). Bring the file back, or remove what is broken`,
+export function parseJson<T>(schema: z.ZodType<T>, text: string, path: string, line?: number): T {
+  const place = line === undefined ? path : `${path}:${line}`
+  const refuse = (reason: string) =>
+    new RunError(
+      `${place} is not what the run wrote (${reason}). Bring the file back, or remove what is broken`,
     )
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    throw refuse((error as Error).message)
   }
+  const parsed = schema.safeParse(value)
+  if (!parsed.success) throw refuse(describeIssue(parsed.error, value))
+  return parsed.data
 }

@@ -1,7 +1,8 @@
 import { z } from 'zod'
-import { problemsOf, type RunDefinition } from './define-run.ts'
+import { describeIssue } from '../rollouts/index.ts'
+import type { RunDefinition } from './define-run.ts'
 import { refuseUnknownKeys } from './known-keys.ts'
-import { RunError } from './run-error.ts'
+import { OptionsError } from './run-error.ts'
 
 /**
  * The options of a run: `base` (those of the run that is resumed), with `key=value` settings over them. A key may be a path
@@ -17,7 +18,7 @@ export function parseOptions(
   const texts: { path: string[]; text: string }[] = []
   for (const setting of settings) {
     const cut = setting.indexOf('=')
-    if (cut < 1) throw new RunError(`"${setting}" sets nothing; write key=value`)
+    if (cut < 1) throw new OptionsError(`--set "${setting}" sets nothing; write key=value`)
     const path = setting.slice(0, cut).split('.')
     const text = setting.slice(cut + 1)
     texts.push({ path, text })
@@ -31,7 +32,7 @@ export function parseOptions(
       put(given, setting.path, setting.text)
   }
   parsed = schema.safeParse(given)
-  if (!parsed.success) throw new RunError(`options: ${problemsOf(parsed.error)}`)
+  if (!parsed.success) throw new OptionsError(`options: ${describeIssue(parsed.error, given)}`)
   return parsed.data
 }
 

@@ -3,6 +3,11 @@ export class RunError extends Error {
   override name = 'RunError'
 }
 
+/** Options that a program does not have, or not with these values. */
+export class OptionsError extends RunError {
+  override name = 'OptionsError'
+}
+
 /** The run was asked to stop; its state is in a checkpoint. */
 export class RunInterrupted extends Error {
   override name = 'RunInterrupted'
@@ -25,7 +30,7 @@ export async function writing<T>(what: string, stillGood: string, write: () => P
   } catch (error) {
     if (error instanceof RunError || error instanceof RunInterrupted) throw error
     const reason = isDiskFull(error)
-      ? 'the disk is full. Free some space and resume the run'
+      ? 'the disk is full. Free some space and resume the run (--resume)'
       : (error as Error).message
     throw new RunError(`${what} was not written: ${reason}. ${stillGood}`, { cause: error })
   }

@@ -1,23 +1,29 @@
+import { hearStrayRejections, messageOf } from '../rollouts/index.ts'
 import { RunError } from './run-error.ts'
 
 /**
- * What a promise of the user's program comes to. Errors: its own; where nothing is under way any more that could settle it, words for what
- * would otherwise be a process that ends in silence.
+ * What the user's program comes to. Errors: its own; that of a promise of it that nobody awaits; where nothing is under way any more that
+ * could settle it, words for what would otherwise be a process that ends in silence.
  */
-export async function settled<T>(what: string, promise: Promise<T>): Promise<T> {
-  let onIdle = () => {}
-  const never = new Promise<never>((_, reject) => {
-    onIdle = () =>
-      reject(
-        new RunError(
-          `${what} awaits a promise that nobody will settle: nothing is under way any more. Look for an await whose promise is never resolved`,
-        ),
-      )
-  })
+export async function settled<T>(what: string, work: () => Promise<T>): Promise<T> {
+  const failed = Promise.withResolvers<never>()
+  const onIdle = () =>
+    failed.reject(
+      new RunError(
+        `${what} awaits a promise that nobody will settle: nothing is under way any more. Look for an await whose promise is never resolved`,
+      ),
+    )
+  let over = false
+  const onStray = (cause: unknown) => {
+    const words = `a promise of ${what} that nobody awaited was rejected: ${messageOf(cause)}`
+    if (over) process.emitWarning(words)
+    else failed.reject(new RunError(words, { cause }))
+  }
   process.once('beforeExit', onIdle)
   try {
-    return await Promise.race([promise, never])
+    return await Promise.race([hearStrayRejections(onStray, work), failed.promise])
   } finally {
+    over = true
     process.off('beforeExit', onIdle)
   }
 }

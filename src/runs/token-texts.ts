@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { z } from 'zod'
 import type { TrainableModel } from '../engine/index.ts'
 import { writeFileAtomically } from '../files/index.ts'
 import { parseJson } from './parse-json.ts'
@@ -23,7 +24,7 @@ export async function keepTokenTexts(
 export async function readTokenTexts(directory: string): Promise<string[]> {
   try {
     const path = join(directory, FILE)
-    return parseJson<string[]>(await readFile(path, 'utf8'), path)
+    return parseJson(z.array(z.string()), await readFile(path, 'utf8'), path)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
     throw error

@@ -199,6 +199,36 @@ describe('policyGradient', () => {
     expect(report!.rollouts).toHaveLength(32)
   })
 
+  it.each([
+    [
+      'fails in every rollout',
+      { rollout: async () => Promise.reject(new Error('the tool is broken')) },
+      /grpo, step 0: nothing to learn from: 32 of 32 rollouts failed.*the tool is broken/,
+    ],
+    [
+      'never calls the model',
+      { rollout: async () => 1 },
+      /grpo, step 0: nothing to learn from: no rollout called the `model`/,
+    ],
+    [
+      'fails in every rollout of two steps of one task',
+      { rollout: async () => Promise.reject(new Error('the tool is broken')), tasksPerStep: 1 },
+      /grpo, step 1: nothing to learn from: 8 of 8 rollouts failed/,
+    ],
+  ])('ends where a program %s', async (_, more, message) => {
+    const given = await options('grpo', { ...more, steps: 3 })
+    await expect(reportsOf(policyGradient(given))).rejects.toThrow(message)
+  })
+
+  it('goes on after a step whose one task failed', async () => {
+    const bad: Rollout<string> = (context) =>
+      context.task === 'p' ? Promise.reject(new Error('the tool is broken')) : asciiRollout(context)
+    const reports = await reportsOf(
+      policyGradient(await options('grpo', { rollout: bad, tasksPerStep: 1, steps: 8 })),
+    )
+    expect(reports.map(({ metrics }) => metrics.failed).filter((failed) => failed === 8)).toHaveLength(2)
+  })
+
   it('records rollouts in words, in tokens and in numbers, as plain JSON', async () => {
     const [full] = await reportsOf(policyGradient(await options('grpo', { steps: 1 })))
     const [rollout] = full!.rollouts as Record<string, unknown>[]

@@ -1,6 +1,7 @@
 import type { TrainableModel } from '../engine/index.ts'
 import { collectGroups, type RolloutFailure, type TrajectoryGroup } from '../rollouts/index.ts'
 import { batchPlan } from './batches.ts'
+import { createFruitlessTasks, describeFailures } from './fruitless-tasks.ts'
 import { rolloutMetrics } from './rollout-metrics.ts'
 import { type Learned, rolloutRecord } from './rollout-record.ts'
 import type { RolloutStageOptions } from './rollout-stage-options.ts'
@@ -66,6 +67,7 @@ export async function* rolloutStage<T>(
     ...(evaluate?.best?.goal === 'maximum' && { heldOut: evaluate.best.metric }),
     ...(options.warnings || {}),
   })
+  const fruitless = createFruitlessTasks(name, tasks.length)
   /** Those of the step in hand: a report's array is filled until it is recorded, so that an evaluation's warning joins its step's. */
   let said: string[] = []
   const say = (news: readonly string[]) => {
@@ -80,15 +82,18 @@ export async function* rolloutStage<T>(
       save: () => ({
         warnings: warnings.save(),
         rewards: rewards?.save() ?? null,
+        fruitless: fruitless.save(),
         trainer: trainer.save?.() ?? null,
       }),
       load(saved) {
         const before = saved as {
           warnings: unknown
           rewards: Record<string, unknown> | null
+          fruitless: number
           trainer: unknown
         }
         warnings.load(before.warnings)
+        fruitless.load(before.fruitless)
         if (before.rewards) rewards?.load(before.rewards)
         if (before.trainer !== null) trainer.load?.(before.trainer)
       },
@@ -104,11 +109,13 @@ export async function* rolloutStage<T>(
       const rows = groups.flatMap(({ trajectories }, group) =>
         trajectories.flatMap((one) => rowOf(one, group) ?? []),
       )
+      const failed = describeFailures(failures, groups.length * (options.groupSize ?? 8))
+      fruitless.afterStep({ step, groups, rows }, failed)
       const update = await trainer.update({ step, groups, rows })
       const all = { ...rolloutMetrics(groups, rows, metrics), ...rewarded, ...update.metrics }
       say(update.warnings ?? [])
       say(warnings.afterStep(all))
-      say(failureWarning(failures, groups.length * (options.groupSize ?? 8)))
+      say(failed === undefined ? [] : [failed])
       return {
         metrics: all,
         seconds: { rollout: (drawn - began) / 1000, reward: (scored - drawn) / 1000, ...update.seconds },
@@ -163,14 +170,6 @@ async function collect<T>(
     for (const { versions } of trajectory.segments)
       for (let t = 0; t < versions.length; t++) if (versions[t] !== -1) versions[t] = step
   return collected
-}
-
-function failureWarning(failures: readonly RolloutFailure[], rollouts: number): string[] {
-  const [first] = failures
-  if (!first) return []
-  return [
-    `${failures.length} of ${rollouts} rollouts failed; the first, sample ${first.sample} of task "${first.taskId}": ${first.reason}`,
-  ]
 }
 
 function records<T>(

@@ -136,7 +136,11 @@ describe('sample', () => {
     [['--prompt', ''], '--prompt is empty', 2],
     [[], 'one of --prompt and --prompt-file', 2],
     [['--prompt', 'x', '--prompt-file', 'y'], 'one of --prompt and --prompt-file', 2],
-    [['--prompt-file', 'nonesuch.txt'], 'nonesuch.txt cannot be read', 1],
+    [['--prompt-file', 'nonesuch.txt'], 'cannot read nonesuch.txt: there is no such file or folder', 1],
+    [['--prompt-file', import.meta.dirname], 'it is a directory', 1],
+    [['--prompt-file', '/dev/zero'], 'it has more than 256 MiB', 1],
+    [['--prompt-file', ''], 'must not be empty', 2],
+    [['--prompt-file', process.execPath], 'it is not UTF-8 text; save it as UTF-8', 1],
   ])('refuses %j', async (args, problem, exitCode) => {
     expect(await run(sampleCommand(load), '--model', 'm', ...args)).toBe(exitCode)
     expect(stderr).toContain(problem)
@@ -200,11 +204,16 @@ describe('score', () => {
     expect(stderr).toContain(problem)
   })
 
+  it('refuses a file without rows', async () => {
+    expect(await scoreFile('\n\n')).toBe(1)
+    expect(stderr).toContain('has no rows of tokens; write a JSON array on each line')
+  })
+
   it('says so when the file cannot be read', async () => {
     expect(await run(scoreCommand(load), '--model', 'm', '--tokens', join(directory, 'none'))).toBe(1)
-    expect(stderr).toMatch(/none cannot be read: ENOENT/)
+    expect(stderr).toMatch(/cannot read .*none: there is no such file/)
     expect(await run(scoreCommand(load), '--model', 'm', '--tokens', directory)).toBe(1)
-    expect(stderr).toContain('EISDIR')
+    expect(stderr).toMatch(/cannot read .*: it is a directory/)
   })
 })
 

@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { compareResults } from '../../evals/compare-results.ts'
 import { formatComparison } from '../../evals/format-result.ts'
 import { parseEvalResult } from '../../evals/result.ts'
-import { readInputFile } from '../input-files.ts'
+import { readInputText } from '../input-files.ts'
 import { number } from '../option-parsers.ts'
 import { writeLine } from '../write-line.ts'
 
@@ -29,5 +29,5 @@ export function compareCommand(): Command {
 }
 
 async function readResult(path: string) {
-  return parseEvalResult((await readInputFile(path)).toString('utf8'), path)
+  return parseEvalResult(await readInputText(path), path)
 }

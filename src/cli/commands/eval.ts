@@ -17,7 +17,7 @@ import { readSamples } from '../../evals/samples.ts'
 import { createSandbox } from '../../sandbox/index.ts'
 import { CommandError } from '../command-error.ts'
 import { baseOption, loadOptions, type ModelOptions } from '../model-options.ts'
-import { integer, list, number } from '../option-parsers.ts'
+import { integer, list, nonEmpty, number, temperature } from '../option-parsers.ts'
 import { refuseUnwritable } from '../output-files.ts'
 import { writeLine } from '../write-line.ts'
 
@@ -52,11 +52,16 @@ export function evalCommand(load: LoadSamplingModel): Command {
     .description(
       'Judge answers to coding tasks by their hidden tests: pass@k with 95 % intervals, verdicts by reason',
     )
-    .argument('<tasks>', "humaneval, or a JSONL file of tasks (this project's form, HumanEval's or MBPP's)")
-    .option('--samples <file>', 'judge these answers: JSONL of {task_id, completion}')
+    .argument(
+      '<tasks>',
+      "humaneval, or a JSONL file of tasks (this project's form, HumanEval's or MBPP's)",
+      nonEmpty,
+    )
+    .option('--samples <file>', 'judge these answers: JSONL of {task_id, completion}', nonEmpty)
     .option(
       '--model <name>',
       'draw answers from this model: a checkpoint or adapter folder, a .gguf file, hf:owner/name, or a short name',
+      nonEmpty,
     )
     .addOption(baseOption())
     .addOption(
@@ -76,19 +81,19 @@ export function evalCommand(load: LoadSamplingModel): Command {
       'the ks of pass@k, as 1,5,10 (default: every k up to the answers of a task)',
       list(integer({ minimum: 1 })),
     )
-    .option(
-      '--temperature <value>',
-      'of the distribution; 0 takes the likeliest token',
-      number({ minimum: 0 }),
-      0.8,
-    )
+    .option('--temperature <value>', 'of the distribution; 0 takes the likeliest token', temperature, 0.8)
     .option(
       '--top-p <share>',
       'draw from the likeliest tokens of this total probability',
       number({ minimum: 0, maximum: 1, above: true }),
       1,
     )
-    .option('--max-tokens <count>', 'new tokens of an answer at most', integer({ minimum: 1 }), 512)
+    .option(
+      '--max-tokens <count>',
+      'new tokens of an answer at most',
+      integer({ minimum: 1, maximum: 1_000_000 }),
+      512,
+    )
     .option(
       '--seed <integer>',
       'the same seed gives the same answers',
@@ -110,8 +115,8 @@ export function evalCommand(load: LoadSamplingModel): Command {
     )
     .option('--quality', 'also report how the code reads (no part of pass@k)')
     .option('--json', 'print one JSON object: {verdicts, passAtK, ...}')
-    .option('--output <file>', 'also write that object to a file, for "whetstone compare"')
-    .option('--transcript <file>', "write the model's answers and their verdicts as JSONL")
+    .option('--output <file>', 'also write that object to a file, for "whetstone compare"', nonEmpty)
+    .option('--transcript <file>', "write the model's answers and their verdicts as JSONL", nonEmpty)
     .action((tasks: string, options: EvalOptions, command: Command) => {
       checkUsage(options, command)
       return evaluate(tasks, options, load)

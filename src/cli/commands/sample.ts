@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { encodeChat, endTokens, type Tokenizer } from '../../text/index.ts'
-import { CommandError, messageOf } from '../command-error.ts'
+import { CommandError } from '../command-error.ts'
+import { readInputText } from '../input-files.ts'
 import type { LoadModel } from '../load-model.ts'
 import { loadOptions, type ModelOptions, modelCommand } from '../model-options.ts'
-import { collectText, integer, number, temperature } from '../option-parsers.ts'
+import { collectText, integer, nonEmpty, number, temperature } from '../option-parsers.ts'
 import { writeLine } from '../write-line.ts'
 
 interface SampleOptions extends ModelOptions {
@@ -28,7 +28,7 @@ export function sampleCommand(load: LoadModel): Command {
   return modelCommand('sample')
     .description('Continue a prompt with tokens drawn from a model')
     .option('--prompt <text>', 'the text to continue')
-    .option('--prompt-file <file>', 'read it from a file instead')
+    .option('--prompt-file <file>', 'read it from a file instead', nonEmpty)
     .option('--chat', "treat the prompt as a user's message, by the model's chat template")
     .option('--n <count>', 'samples', integer({ minimum: 1, maximum: 10_000 }), 1)
     .option(
@@ -109,12 +109,7 @@ function checkUsage({ prompt, promptFile }: SampleOptions, command: Command): vo
 }
 
 async function promptText({ prompt, promptFile }: SampleOptions): Promise<string> {
-  if (prompt !== undefined) return prompt
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(promptFile as string))
-  } catch (error) {
-    throw new CommandError(`--prompt-file ${promptFile} cannot be read: ${messageOf(error)}`)
-  }
+  return prompt ?? (await readInputText(promptFile as string))
 }
 
 function promptTokens(tokenizer: Tokenizer, prompt: string, chat: boolean): Int32Array {

@@ -11,7 +11,7 @@ import {
   type Sandbox,
   type Verdict,
 } from '../../sandbox/index.ts'
-import { readInputFile } from '../input-files.ts'
+import { readInputFile, readInputText } from '../input-files.ts'
 import { integer } from '../option-parsers.ts'
 import { writeLine } from '../write-line.ts'
 
@@ -137,7 +137,7 @@ interface Invocation {
 
 async function runSandbox(invocation: Invocation): Promise<void> {
   const { file, options } = invocation
-  const source = (await readInputFile(file)).toString('utf8')
+  const source = await readInputText(file)
   const limits: Limits = {
     milliseconds: options.timeout,
     memoryBytes: options.memory * mebibyte,
@@ -168,7 +168,7 @@ async function run(sandbox: Sandbox, source: string, limits: Limits, invocation:
 }
 
 async function judge(sandbox: Sandbox, source: string, limits: Limits, { language, options }: Invocation) {
-  const tests = (await readInputFile(options.tests!)).toString('utf8')
+  const tests = await readInputText(options.tests!)
   return sandbox.runTests({ language, solution: source, tests, entryPoint: options.entry!, limits })
 }
 

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { LEAST_TEMPERATURE } from '../../engine/limits.ts'
 import type { LoadModel } from '../load-model.ts'
 import { loadOptions, type ModelOptions, modelCommand } from '../model-options.ts'
-import { number } from '../option-parsers.ts'
+import { nonEmpty, number } from '../option-parsers.ts'
 import { readTokenLines } from '../read-token-lines.ts'
 import { writeLine } from '../write-line.ts'
 
@@ -21,6 +21,7 @@ export function scoreCommand(load: LoadModel): Command {
     .requiredOption(
       '--tokens <file>',
       'a file with a JSON array of token ids on each line; - is standard input',
+      nonEmpty,
     )
     .option(
       '--temperature <value>',

@@ -2,7 +2,7 @@ import { Command, Option } from 'commander'
 import type { Split } from '../../data/generator/chain.ts'
 import { generateTasks } from '../../data/generator/generate-tasks.ts'
 import { writeTasks } from '../../data/tasks/read-tasks.ts'
-import { integer, list } from '../option-parsers.ts'
+import { integer, list, nonEmpty } from '../option-parsers.ts'
 import { refuseUnwritable } from '../output-files.ts'
 import { writeLine } from '../write-line.ts'
 
@@ -17,7 +17,7 @@ interface TasksOptions {
 export function tasksCommand(): Command {
   return new Command('tasks')
     .description('Generate coding tasks with hidden tests, as JSONL')
-    .argument('<file>', 'the file to write')
+    .argument('<file>', 'the file to write', nonEmpty)
     .addOption(
       new Option(
         '--split <split>',

@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -125,12 +125,29 @@ export default defineRun({
     expect((await whetstone('train', sleepy, '--run', run, '--resume')).code).toBe(0)
   })
 
+  it("leaves a folder of somebody else's as it was", async () => {
+    const folder = join(directory, 'model')
+    await mkdir(folder)
+    await writeFile(join(folder, 'config.json'), '{"model_type": "llama"}')
+    await writeFile(join(folder, 'notes.tmp'), 'mine')
+    const refused = await whetstone('train', program, '--run', folder)
+    expect(refused).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /config\.json is not the config\.json of a run \(.*choose another directory/,
+      ),
+    })
+    await rm(join(folder, 'config.json'))
+    expect((await whetstone('train', program, '--run', folder)).stderr).toContain('holds no run')
+    expect(await readdir(folder)).toEqual(['notes.tmp'])
+  })
+
   it('refuses to go on with other settings, and without --resume', async () => {
     const run = join(directory, 'settings')
     await whetstone('train', program, '--run', run, '--set', 'steps=1')
     expect(await whetstone('train', program, '--run', run)).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('there is a run in'),
+      stderr: expect.stringMatching(/there is a run in .* already; go on with it \(--resume/),
     })
     expect(await whetstone('train', program, '--run', run, '--resume', '--set', 'steps=2')).toMatchObject({
       code: 1,
@@ -164,6 +181,20 @@ export default defineRun({ name: 'never', async train() {
       'await new Promise(() => {})',
       /stuck\.ts awaits a promise that nobody will settle: nothing is under way any more/,
     ],
+    [
+      'leaves.ts',
+      'process.exit(0)',
+      /leaves\.ts ended the process before the run was over \(process\.exit, or the error above\); --resume/,
+    ],
+    [
+      'drops.ts',
+      `import { defineRun } from ${JSON.stringify(join(source, 'runs', 'index.ts'))}
+export default defineRun({ name: 'drops', async train() {
+  Promise.resolve().then(() => JSON.parse('{'))
+  await new Promise((resolve) => setTimeout(resolve, 60_000))
+} })`,
+      /drops\.ts:3: a promise of train\(\) of drops that nobody awaited was rejected: Expected property name/,
+    ],
     ['enum.ts', 'enum A { B }', /enum\.ts:1: SyntaxError: TypeScript enum is not supported/],
   ])('says what is wrong with %s, and in which line', async (name, content, message) => {
     const outcome = await whetstone(
@@ -180,11 +211,20 @@ export default defineRun({ name: 'never', async train() {
   it('names what is not there, and the option that was meant', async () => {
     const run = ['--run', join(directory, 'nothing')]
     expect((await whetstone('train', 'recipes/none', ...run)).stderr).toContain(
-      'there is no file, folder or recipe recipes/none',
+      'there is no file, folder or recipe recipes/none; the recipes are recipes/smollm2-code, recipes/tiny-code',
     )
-    expect((await whetstone('train', program, ...run, '--set', 'step=2')).stderr).toContain(
-      'options: unknown key step; did you mean steps?',
-    )
+    expect(await whetstone('train', program, ...run, '--set', 'step=2')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('options: unknown key step; did you mean steps?'),
+    })
+    expect(await whetstone('train', program, ...run, '--set', 'steps=0')).toMatchObject({
+      code: 2,
+      stderr: 'whetstone: options: steps: Too small: expected number to be >=1, got 0\n',
+    })
+    expect(await whetstone('train', program, '--run', '')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('must not be empty'),
+    })
     expect((await whetstone('train', program)).code).toBe(2)
     expect((await whetstone('report', directory)).stderr).toContain('there is no run in')
   })

@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import { executeRun, loadDefinition, programAt, withPlace } from '../../runs/index.ts'
 import { CommandError } from '../command-error.ts'
-import { collect, integer } from '../option-parsers.ts'
+import { collect, integer, nonEmpty } from '../option-parsers.ts'
+import { refusePrematureExit } from '../premature-exit.ts'
 import { shortestPath } from '../shortest-path.ts'
 import { type StepsOnScreen, showSteps } from '../show-steps.ts'
 import { writeLine } from '../write-line.ts'
@@ -18,10 +19,14 @@ interface TrainOptions {
   json?: true
 }
 
-/** The file of a recipe that comes with the package, by its name. */
-export type FindRecipe = (name: string) => string | undefined
+/** Recipes that come with the package. */
+export interface Recipes {
+  /** The file of one by its name. */
+  findRecipe(name: string): string | undefined
+  recipeNames(): string[]
+}
 
-export function trainCommand(findRecipe: FindRecipe): Command {
+export function trainCommand(recipes: Recipes): Command {
   return new Command('train')
     .description(
       'Run a training program into a directory: configuration, metrics, rollouts, checkpoints, report',
@@ -30,7 +35,7 @@ export function trainCommand(findRecipe: FindRecipe): Command {
       '<program>',
       'a file whose default export is defineRun({...}), a folder with one, or recipes/NAME',
     )
-    .requiredOption('--run <directory>', 'where the run is kept')
+    .requiredOption('--run <directory>', 'where the run is kept', nonEmpty)
     .option('--resume', 'go on with the run that is there, after a kill, a full disk or Ctrl-C')
     .option(
       '--set <key=value>',
@@ -47,16 +52,24 @@ Ctrl-C ends the run after the step in hand, with a checkpoint; a second one ends
 The last line is the digest of final weights, metrics and rollouts: two runs of one configuration have the same, resumed or not.
 Exit codes: 0 the run went to its end, 1 failure, 2 wrong usage, ${INTERRUPTED} stopped by Ctrl-C.`,
     )
-    .action((program: string, options: TrainOptions) => train(program, options, findRecipe))
+    .action((program: string, options: TrainOptions) => train(program, options, recipes))
 }
 
-async function train(name: string, options: TrainOptions, findRecipe: FindRecipe): Promise<void> {
+async function train(
+  name: string,
+  options: TrainOptions,
+  { findRecipe, recipeNames }: Recipes,
+): Promise<void> {
   const file = (await programAt(name)) ?? findRecipe(name)
-  if (file === undefined) throw new CommandError(`there is no file, folder or recipe ${name}`)
-  const definition = await loadDefinition(file)
+  if (file === undefined)
+    throw new CommandError(
+      `there is no file, folder or recipe ${name}; the recipes are ${recipeNames().join(', ')}`,
+    )
   const screen = showSteps()
   const stop = stopOnSignals(screen)
+  const over = refusePrematureExit(name, INTERRUPTED)
   try {
+    const definition = await loadDefinition(file)
     const { digest, report } = await executeRun(definition, {
       directory: options.run,
       settings: options.set,
@@ -85,10 +98,11 @@ async function train(name: string, options: TrainOptions, findRecipe: FindRecipe
   } catch (error) {
     screen.stop()
     if ((error as Error | undefined)?.name !== 'RunInterrupted') throw withPlace(error, file)
-    const again = ['whetstone train', quoted(name), '--run', quoted(options.run), '--resume']
+    const again = ['npx whetstone train', quoted(name), '--run', quoted(options.run), '--resume']
     process.stderr.write(`stopped with a checkpoint; this goes on with it:\n  ${again.join(' ')}\n`)
     process.exitCode = INTERRUPTED
   } finally {
+    over()
     stop.forget()
   }
 }

@@ -1,12 +1,20 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { z } from 'zod'
 import { namesIn } from '../listings.ts'
 import { parseJson } from '../parse-json.ts'
+
+/** What the page reads of a rollout's tokens; the rest is as it was recorded. */
+const rolloutSchema = z.looseObject({
+  segments: z.array(z.looseObject({ tokens: z.array(z.int()).optional() })).optional(),
+})
+
+export type ShownRollout = z.output<typeof rolloutSchema>
 
 export interface ShownStep {
   stage: string
   step: number
-  rollouts: unknown[]
+  rollouts: ShownRollout[]
   /** Rollouts of the step that are not shown. */
   leftOut: number
 }
@@ -40,7 +48,7 @@ export async function chooseRollouts(
     for (const { step, path } of chosen) {
       const lines = (await readFile(path, 'utf8')).split('\n').filter((line) => line !== '')
       const room = share / chosen.length
-      const kept: unknown[] = []
+      const kept: ShownRollout[] = []
       let used = 0
       for (const [index, line] of lines.entries()) {
         const { value, text, cut } = withinLimit(line, path, index + 1)
@@ -84,8 +92,8 @@ function withinLimit(
   line: string,
   path: string,
   number: number,
-): { value: unknown; text: string; cut: boolean } {
-  const value = parseJson<Record<string, unknown>>(line, path, number)
+): { value: ShownRollout; text: string; cut: boolean } {
+  const value = parseJson(rolloutSchema, line, path, number)
   if (line.length <= BYTES_OF_A_ROLLOUT) return { value, text: line, cut: false }
   const { segments: _, tokens: __, ...rest } = value
   const text = JSON.stringify(rest)

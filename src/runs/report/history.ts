@@ -1,24 +1,38 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { z } from 'zod'
 import { parseJson } from '../parse-json.ts'
 
-export interface StepLine {
-  stage: string
-  step: number
-  metrics: Record<string, number>
-  evaluation?: Record<string, number>
-  warnings?: string[]
-  /** How many were recorded of the step; absent where none were. */
-  rollouts?: number
-}
+/** Numbers by name. One that was not finite is null in JSON; it is left out, as one that is missing. */
+const figures = z
+  .record(z.string(), z.number().nullable())
+  .transform(
+    (values) =>
+      Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null)) as Record<
+        string,
+        number
+      >,
+  )
 
-export interface TimingLine {
-  stage: string
-  step: number
-  seconds: Record<string, number>
+const stepSchema = z.object({
+  stage: z.string(),
+  step: z.int().min(0),
+  metrics: figures,
+  evaluation: figures.optional(),
+  warnings: z.array(z.string()).optional(),
+  /** How many were recorded of the step; absent where none were. */
+  rollouts: z.number().optional(),
+})
+const timingSchema = z.object({
+  stage: z.string(),
+  step: z.int().min(0),
+  seconds: figures,
   /** Memory of the process after the step, in bytes. */
-  rss: number
-}
+  rss: z.number(),
+})
+
+export type StepLine = z.output<typeof stepSchema>
+export type TimingLine = z.output<typeof timingSchema>
 
 export interface StageHistory {
   name: string
@@ -29,8 +43,8 @@ export interface StageHistory {
 
 /** Metrics and times of a run by stage, in the order in which the stages ran. */
 export async function readHistory(directory: string): Promise<StageHistory[]> {
-  const steps = await readLines<StepLine>(join(directory, 'metrics.jsonl'))
-  const timing = await readLines<TimingLine>(join(directory, 'timing.jsonl'))
+  const steps = await readLines(stepSchema, join(directory, 'metrics.jsonl'))
+  const timing = await readLines(timingSchema, join(directory, 'timing.jsonl'))
   const stages = new Map<string, StageHistory>()
   for (const line of steps) {
     const stage: StageHistory = stages.get(line.stage) ?? { name: line.stage, steps: [], timing: new Map() }
@@ -42,7 +56,7 @@ export async function readHistory(directory: string): Promise<StageHistory[]> {
 }
 
 /** The lines of a file; half a line at its end, of a run that is being written, is no line. */
-async function readLines<T>(path: string): Promise<T[]> {
+async function readLines<T>(schema: z.ZodType<T>, path: string): Promise<T[]> {
   const text = await readFile(path, 'utf8').catch((error) => {
     if (error.code === 'ENOENT') return ''
     throw error
@@ -50,5 +64,5 @@ async function readLines<T>(path: string): Promise<T[]> {
   return text
     .slice(0, text.lastIndexOf('\n') + 1)
     .split('\n')
-    .flatMap((line, index) => (line === '' ? [] : [parseJson<T>(line, path, index + 1)]))
+    .flatMap((line, index) => (line === '' ? [] : [parseJson(schema, line, path, index + 1)]))
 }

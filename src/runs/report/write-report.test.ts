@@ -147,22 +147,34 @@ describe("a run's report", () => {
   })
 
   it.each([
-    ['metrics.jsonl', 2],
-    ['timing.jsonl', 2],
-    ['rollouts/toy/0.jsonl', 2],
-    ['card.json', undefined],
-    ['tokens.json', undefined],
-  ])('names the file and the line where %s is broken', async (name, line) => {
+    ['metrics.jsonl', ':2', '{"half": \n', 'JSON'],
+    ['timing.jsonl', ':2', '{"half": \n', 'JSON'],
+    ['rollouts/toy/0.jsonl', ':2', '{"half": \n', 'JSON'],
+    ['card.json', '', '{"half": \n', 'JSON'],
+    ['tokens.json', '', '{"half": \n', 'JSON'],
+    ['finished.json', '', '{"half": \n', 'JSON'],
+    [
+      'metrics.jsonl',
+      ':2',
+      '{"stage": "toy", "step": 1}\n',
+      'metrics: Invalid input: expected record, got undefined',
+    ],
+    ['timing.jsonl', ':2', '5\n', 'expected object'],
+    ['rollouts/toy/0.jsonl', ':2', '{"segments": 7}\n', 'segments: Invalid input: expected array, got 7'],
+    ['card.json', '', '5', 'expected object'],
+    ['tokens.json', '', '{}', 'expected array'],
+    ['finished.json', '', '{}', 'digest: Invalid input: expected string, got undefined'],
+  ])('names the file and the line where %s%s is broken: %j', async (name, line, text, reason) => {
     const broken = await mkdtemp(join(tmpdir(), 'whetstone-broken-'))
     const run = await openRun(broken, { name: 'toy', seed: 1 })
     const outcome = { metrics: { loss: 1 }, rollouts: [{ reward: 1 }] }
     const stage = { name: 'toy', steps: 1, state: { models: {} }, run, step: async () => outcome }
     for await (const _ of runStage(stage));
     await run.close()
-    await appendFile(join(broken, name), '{"half": \n')
-    await expect(writeReport(broken)).rejects.toThrow(
-      `${join(broken, name)}${line === undefined ? '' : `:${line}`} is not the JSON that the run wrote`,
-    )
+    await appendFile(join(broken, name), text)
+    const refused = writeReport(broken)
+    await expect(refused).rejects.toThrow(`${join(broken, name)}${line} is not what the run wrote (`)
+    await expect(refused).rejects.toThrow(reason)
     await rm(broken, { recursive: true })
   })
 

@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
+import type { z } from 'zod'
 import { writeFileAtomically } from '../../files/index.ts'
 import { readConfiguration } from '../configuration.ts'
+import { finishedSchema } from '../digest-problem.ts'
 import { checkLayout } from '../layout.ts'
 import { parseJson } from '../parse-json.ts'
 import { RunError } from '../run-error.ts'
@@ -38,8 +40,8 @@ export async function writeReport(path: string, { card }: { card?: ReportCard } 
   const data = {
     configuration,
     tokenTexts: Object.fromEntries(tokensIn(rollouts.steps).map((id) => [id, texts[id] ?? ''])),
-    finished: await readJson<{ digest: string }>(join(directory, 'finished.json')),
-    card: card ?? (await readJson<ReportCard>(cardFile)),
+    finished: await readJson(finishedSchema, join(directory, 'finished.json')),
+    card: card ?? (await readJson(cardSchema, cardFile)),
     stages: history.map((stage) => ({ ...stageCosts(stage), ...stagePlots(stage) })),
     rollouts: {
       coverage: rollouts.coverage,
@@ -106,10 +108,10 @@ function sourceHash(text: string): string {
   return `sha256-${createHash('sha256').update(text).digest('base64')}`
 }
 
-async function readJson<T>(path: string): Promise<T | undefined> {
+async function readJson<T>(schema: z.ZodType<T>, path: string): Promise<T | undefined> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined
     throw error
   })
-  return text === undefined ? undefined : parseJson<T>(text, path)
+  return text === undefined ? undefined : parseJson(schema, text, path)
 }
