@@ -30,11 +30,23 @@ struct Kernel {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::{CHAINS, Kernel};
+    use std::arch::asm;
     use std::arch::x86_64::*;
+
+    /// Sums of a tile product that run side by side: more than its latency over its issue interval, 52 / 16 cycles.
+    const TILE_CHAINS: usize = 6;
 
     /// The kernels this CPU has.
     pub fn kernels() -> Vec<Kernel> {
         let mut kernels = Vec::new();
+        if whetstone_engine::gemm::amx_permitted() {
+            kernels.push(Kernel {
+                name: "bf16Amx",
+                operations: (TILE_CHAINS * 2 * 16 * 16 * 32) as f64,
+                // SAFETY: the CPU has the tiles and the system lets us use them, as checked above.
+                run: |iterations| unsafe { multiply_tiles(iterations) },
+            });
+        }
         if is_x86_feature_detected!("avx512bf16") && is_x86_feature_detected!("avx512f") {
             kernels.push(Kernel {
                 name: "bf16Avx512",
@@ -60,6 +72,38 @@ mod x86 {
             });
         }
         kernels
+    }
+
+    /// Registers of 16 rows of 64 bytes: the first byte is the palette, bytes of a row from 16, rows from 48.
+    #[repr(C, align(64))]
+    struct FullTiles([u8; 64]);
+
+    /// # Safety
+    /// The process may use AMX tiles.
+    unsafe fn multiply_tiles(iterations: u64) -> f32 {
+        let mut tiles = FullTiles([0; 64]);
+        tiles.0[0] = 1;
+        for register in 0..8 {
+            tiles.0[16 + 2 * register] = 64;
+            tiles.0[48 + register] = 16;
+        }
+        // SAFETY: the tile registers belong to this thread, and the memory read is that of `tiles`.
+        unsafe {
+            asm!("ldtilecfg [{}]", in(reg) &tiles, options(nostack, readonly));
+            for _ in 0..iterations {
+                asm!(
+                    "tdpbf16ps tmm0, tmm6, tmm7",
+                    "tdpbf16ps tmm1, tmm6, tmm7",
+                    "tdpbf16ps tmm2, tmm6, tmm7",
+                    "tdpbf16ps tmm3, tmm6, tmm7",
+                    "tdpbf16ps tmm4, tmm6, tmm7",
+                    "tdpbf16ps tmm5, tmm6, tmm7",
+                    options(nostack, nomem)
+                );
+            }
+            asm!("tilerelease", options(nostack, nomem));
+        }
+        iterations as f32
     }
 
     /// # Safety

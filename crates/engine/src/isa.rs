@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 /// From the fastest to the one that runs anywhere. Results are equal bit for bit within one path, not between two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Isa {
+    Amx,
     Avx512Bf16,
     Avx512,
     Avx2,
@@ -15,10 +16,11 @@ pub enum Isa {
 }
 
 impl Isa {
-    pub const ALL: [Isa; 5] = [Isa::Avx512Bf16, Isa::Avx512, Isa::Avx2, Isa::Neon, Isa::Portable];
+    pub const ALL: [Isa; 6] = [Isa::Amx, Isa::Avx512Bf16, Isa::Avx512, Isa::Avx2, Isa::Neon, Isa::Portable];
 
     pub fn name(self) -> &'static str {
         match self {
+            Isa::Amx => "amx",
             Isa::Avx512Bf16 => "avx512bf16",
             Isa::Avx512 => "avx512",
             Isa::Avx2 => "avx2",
@@ -37,6 +39,7 @@ impl Isa {
                 && is_x86_feature_detected!("avx512dq")
                 && is_x86_feature_detected!("fma");
             match self {
+                Isa::Amx => avx512 && crate::gemm::amx_permitted(),
                 Isa::Avx512Bf16 => avx512 && is_x86_feature_detected!("avx512bf16"),
                 Isa::Avx512 => avx512,
                 Isa::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
@@ -102,7 +105,7 @@ macro_rules! by_isa {
             match $crate::isa::isa() {
                 // SAFETY: the path is chosen only on a machine that reports these features.
                 #[cfg(target_arch = "x86_64")]
-                $crate::isa::Isa::Avx512Bf16 | $crate::isa::Isa::Avx512 => unsafe { avx512($($arg),*) },
+                $crate::isa::Isa::Amx | $crate::isa::Isa::Avx512Bf16 | $crate::isa::Isa::Avx512 => unsafe { avx512($($arg),*) },
                 // SAFETY: as above.
                 #[cfg(target_arch = "x86_64")]
                 $crate::isa::Isa::Avx2 => unsafe { avx2($($arg),*) },

@@ -9,7 +9,7 @@ impl GemmElement for f32 {
     fn kernel() -> Kernel<f32> {
         match isa() {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512Bf16 | Isa::Avx512 => x86::f32_avx512,
+            Isa::Amx | Isa::Avx512Bf16 | Isa::Avx512 => x86::f32_avx512,
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => x86::generic_avx2::<f32>,
             Isa::Neon => generic::<f32, true, 4>,
@@ -26,6 +26,8 @@ impl GemmElement for Bf16 {
     fn kernel() -> Kernel<Bf16> {
         match isa() {
             #[cfg(target_arch = "x86_64")]
+            Isa::Amx => super::amx::bf16_amx,
+            #[cfg(target_arch = "x86_64")]
             Isa::Avx512Bf16 => x86::bf16_avx512bf16,
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => x86::bf16_avx512,
@@ -34,6 +36,18 @@ impl GemmElement for Bf16 {
             Isa::Neon => generic::<Bf16, true, 4>,
             _ => generic::<Bf16, false, 4>,
         }
+    }
+
+    fn tile_rows() -> usize {
+        #[cfg(target_arch = "x86_64")]
+        if isa() == Isa::Amx {
+            return super::amx::TILE_ROWS;
+        }
+        TILE_ROWS
+    }
+
+    fn reads_panels() -> bool {
+        isa() != Isa::Amx
     }
 
     fn interleave(first: &[Bf16], last: &[Bf16], out: &mut [Bf16]) {

@@ -5,10 +5,16 @@
 //! A is row-major, its rows the tokens, or packed like B (for a gradient, whose reduction runs over the tokens). B is packed in panels of 32 columns: `[columns / 32][reduction / GROUP][32][GROUP]`.
 //! C is f32, row-major.
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 mod kernels;
 mod pack;
+mod unpack;
 
+#[cfg(target_arch = "x86_64")]
+pub use amx::permitted as amx_permitted;
 pub use pack::{Panels, PanelsView, pack_columns, pack_rows, repack_transposed};
+use unpack::with_rows;
 
 use crate::element::Element;
 use crate::pool::{Parts, Pool};
@@ -16,8 +22,11 @@ use crate::pool::{Parts, Pool};
 /// Columns of a panel.
 pub const PANEL: usize = 32;
 
-/// Rows that one kernel call computes at most: 14 rows of two 16-lane vectors are 28 of the 32 AVX-512 registers.
-pub const TILE_ROWS: usize = 14;
+/// Rows that one call of a vector kernel computes at most: 14 rows of two 16-lane vectors are 28 of the 32 AVX-512 registers.
+const TILE_ROWS: usize = 14;
+
+/// Rows that one call of any kernel computes at most.
+pub const MAX_TILE_ROWS: usize = 32;
 
 /// Reduction length of one pass: 14 rows of A stay in the L1 cache.
 const PASS: usize = 1024;
@@ -43,6 +52,14 @@ pub type Kernel<E> = unsafe fn(
 pub trait GemmElement: Element {
     /// The kernel of this process's instruction set.
     fn kernel() -> Kernel<Self>;
+    /// Rows that one call of that kernel computes at most.
+    fn tile_rows() -> usize {
+        TILE_ROWS
+    }
+    /// Whether that kernel reads A packed as panels, or only by rows.
+    fn reads_panels() -> bool {
+        true
+    }
     /// Writes one group of the reduction for each column: the elements of its first and its last row.
     fn interleave(first: &[Self], last: &[Self], out: &mut [Self]);
 }
@@ -70,7 +87,7 @@ pub fn gemm<E: GemmElement>(pool: &Pool, a: Rows<'_, E>, b: PanelsView<'_, E>, c
         return;
     }
     assert!(a.stride >= b.reduction && a.data.len() >= (rows - 1) * a.stride + b.reduction, "A is too small");
-    let tiles = rows.div_ceil(TILE_ROWS);
+    let tiles = rows.div_ceil(E::tile_rows());
     // Tiles of equal height: 32 rows run as 11, 11, 10 and not as 14, 14, 4.
     let start = |tile: usize| tile * rows / tiles;
     let tile = |tile: usize| {
@@ -95,6 +112,9 @@ pub fn gemm_packed<E: GemmElement>(
     accumulate: bool,
 ) {
     assert!(a.reduction == b.reduction, "the reductions of A and B differ");
+    if !E::reads_panels() {
+        return with_rows(pool, a, |rows| gemm(pool, rows, b, c, accumulate));
+    }
     // A panel of 32 rows runs as 11, 11 and 10.
     const STARTS: [usize; 4] = [0, 11, 22, 32];
     let tiles = |rows: usize| rows / PANEL * 3 + STARTS.iter().position(|&start| rows % PANEL <= start).unwrap_or(3);
@@ -216,13 +236,13 @@ unsafe fn run_tile_strided<E: GemmElement>(
     accumulate: bool,
 ) {
     let groups = reduction / E::GROUP;
-    debug_assert!(rows <= TILE_ROWS && b.len() >= reduction * PANEL);
+    debug_assert!(rows <= E::tile_rows() && b.len() >= reduction * PANEL);
     if width == PANEL {
         // SAFETY: by this function's contract.
         unsafe { kernel(rows, groups, a.as_ptr(), lda, group_stride, b.as_ptr(), c, ldc, accumulate) };
         return;
     }
-    let mut buffer = [0.0f32; TILE_ROWS * PANEL];
+    let mut buffer = [0.0f32; MAX_TILE_ROWS * PANEL];
     // SAFETY: by this function's contract; the buffer holds the largest tile.
     unsafe {
         if accumulate {

@@ -119,3 +119,40 @@ fn gives_a_row_the_same_bits_in_any_batch_and_thread_count() {
     rows_do_not_depend_on_their_batch::<f32>();
     rows_do_not_depend_on_their_batch::<Bf16>();
 }
+
+/// An element of C as AMX defines it: blocks of 32, even and odd places summed apart, each step fused, the blocks in order.
+fn by_blocks(a: &[f32], b: &[f32]) -> f32 {
+    let mut total = 0.0f32;
+    for (a, b) in a.chunks(32).zip(b.chunks(32)) {
+        let mut sums = [0.0f32; 2];
+        for (place, (a, b)) in a.iter().zip(b).enumerate() {
+            sums[place % 2] = a.mul_add(*b, sums[place % 2]);
+        }
+        total += sums[0] + sums[1];
+    }
+    total
+}
+
+#[test]
+fn sums_by_blocks_of_32_on_amx() {
+    if crate::isa::isa() != crate::isa::Isa::Amx {
+        return;
+    }
+    for (rows, columns, reduction) in [(1, 32, 32), (16, 40, 64), (17, 64, 7), (32, 33, 2080), (45, 96, 1130)] {
+        let a = rounded::<Bf16>(&numbers(rows * reduction, 5));
+        let b = rounded::<Bf16>(&numbers(columns * reduction, 6));
+        let (a_padded, stride) = padded::<Bf16>(&a, rows, reduction);
+        let pool = Pool::new(2);
+        let mut panels = Panels::<Bf16>::zeros(columns, reduction);
+        pack_rows(&pool, &b, reduction, reduction, &mut panels);
+        let mut c = vec![0.0f32; rows * columns];
+        let output = Output { data: &mut c, stride: columns, offset: 0 };
+        gemm(&pool, Rows { data: &a_padded, rows, stride }, panels.view(), output, false);
+        for (row, a) in a.chunks(reduction).enumerate() {
+            for (column, b) in b.chunks(reduction).enumerate() {
+                let (got, want) = (c[row * columns + column], by_blocks(a, b));
+                assert_eq!(got.to_bits(), want.to_bits(), "{rows}x{columns}x{reduction}: {got} for {want}");
+            }
+        }
+    }
+}

@@ -5,7 +5,7 @@
 //! [head_dim / GROUP][32][GROUP], values [head_dim / 32][32 / GROUP][32][GROUP].
 
 use crate::element::Element;
-use crate::gemm::{GemmElement, PANEL, TILE_ROWS, run_tile};
+use crate::gemm::{GemmElement, MAX_TILE_ROWS, PANEL, run_tile};
 use crate::isa::by_isa;
 use crate::ops::convert_row;
 use crate::ops::math::{exp, max_of, sum_of};
@@ -14,8 +14,8 @@ use crate::pool::{Parts, Pool};
 /// Positions of a page: one panel.
 pub const PAGE: usize = PANEL;
 
-/// Query rows of a task.
-const TASK_ROWS: usize = 4 * TILE_ROWS;
+/// Tiles of query rows in a task.
+const TASK_TILES: usize = 4;
 
 /// Which keys a query sees, before the sliding window of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,18 +213,18 @@ struct Task {
 impl<E: GemmElement> Attention<'_, E> {
     fn tasks(&self) -> Vec<Task> {
         let Heads { heads, kv_heads, .. } = self.heads;
-        let group = self.heads.group();
+        let (group, task_rows) = (self.heads.group(), TASK_TILES * E::tile_rows());
         let mut tasks = Vec::new();
         for (index, span) in self.spans.iter().enumerate() {
-            if span.rows == 1 && group <= TILE_ROWS {
+            if span.rows == 1 && group <= E::tile_rows() {
                 let whole =
                     (0..kv_heads).map(|kv| Task { span: index, from: 0, to: 1, first_head: kv * group, heads: group });
                 tasks.extend(whole);
                 continue;
             }
             for head in 0..heads {
-                for from in (0..span.rows).step_by(TASK_ROWS) {
-                    let to = (from + TASK_ROWS).min(span.rows);
+                for from in (0..span.rows).step_by(task_rows) {
+                    let to = (from + task_rows).min(span.rows);
                     tasks.push(Task { span: index, from, to, first_head: head, heads: 1 });
                 }
             }
@@ -241,7 +241,7 @@ impl<E: GemmElement> Attention<'_, E> {
             let task = &tasks[index];
             let mut from = task.from;
             while from < task.to {
-                let to = (from + TILE_ROWS).min(task.to);
+                let to = (from + E::tile_rows()).min(task.to);
                 self.tile(task, from, to, out, log_sums);
                 from = to;
             }
@@ -276,7 +276,7 @@ impl<E: GemmElement> Attention<'_, E> {
             }
         }
         let mut weights = vec![E::default(); count * columns];
-        let mut inverse_sums = [0.0f32; TILE_ROWS];
+        let mut inverse_sums = [0.0f32; MAX_TILE_ROWS];
         for (i, range) in keys.iter().enumerate() {
             let (start, end) = (range.start - first_page * PAGE, range.end - first_page * PAGE);
             let row_scores = &mut scores[i * columns + start..i * columns + end];

@@ -2,8 +2,7 @@
 //! array of tokens x vocabulary.
 
 use crate::gemm::{
-    GemmElement, Output, PANEL, Panels, PanelsView, Rows, TILE_ROWS, gemm, gemm_packed, pack_columns,
-    repack_transposed, run_tile,
+    GemmElement, Output, PANEL, Panels, PanelsView, Rows, gemm, gemm_packed, pack_columns, repack_transposed, run_tile,
 };
 use crate::isa::by_isa;
 use crate::ops::math::{exp, max_of, sum_of};
@@ -78,7 +77,7 @@ pub fn logprob(logit: f32, inverse_temperature: f32, log_sum: f64) -> f32 {
     (f64::from(logit * inverse_temperature) - log_sum) as f32
 }
 
-/// Computes logits of 14 rows x 512 columns into `tile` (rows `CHUNK` apart).
+/// Computes logits of a tile's rows x 512 columns into `tile` (rows `CHUNK` apart).
 ///
 /// `hidden` holds the rows; `chunk` the panels of the columns.
 fn logits_tile<E: GemmElement>(hidden: &[E], stride: usize, rows: usize, chunk: PanelsView<'_, E>, tile: &mut [f32]) {
@@ -103,6 +102,7 @@ pub fn head_forward<E: GemmElement>(
     logits: Option<&mut [f32]>,
 ) -> HeadOutputs {
     let (rows, vocabulary) = (hidden.rows, head.columns);
+    let tile_rows = E::tile_rows();
     let chunks = vocabulary.div_ceil(CHUNK);
     let mut sums = vec![ChunkSums::default(); chunks * rows];
     let mut asked = vec![0.0f32; queries.targets.len()];
@@ -110,9 +110,9 @@ pub fn head_forward<E: GemmElement>(
     pool.run(chunks, &|index| {
         let chunk = head.slice(index * CHUNK / PANEL, CHUNK / PANEL);
         let columns = index * CHUNK..index * CHUNK + chunk.columns;
-        let mut tile = vec![0.0f32; TILE_ROWS * CHUNK];
-        for first in (0..rows).step_by(TILE_ROWS) {
-            let height = (rows - first).min(TILE_ROWS);
+        let mut tile = vec![0.0f32; tile_rows * CHUNK];
+        for first in (0..rows).step_by(tile_rows) {
+            let height = (rows - first).min(tile_rows);
             logits_tile(&hidden.data[first * hidden.stride..], hidden.stride, height, chunk, &mut tile);
             for row in first..first + height {
                 let values = &mut tile[(row - first) * CHUNK..(row - first) * CHUNK + chunk.columns];
@@ -178,6 +178,7 @@ pub fn head_backward<E: GemmElement>(
     mut d_head: Option<&mut [f32]>,
 ) {
     let (rows, width) = (hidden.rows, d_hidden.len() / hidden.rows.max(1));
+    let tile_rows = E::tile_rows();
     let mut down = Panels::<E>::zeros(width, rows);
     if d_head.is_some() {
         pack_columns(pool, hidden.data, hidden.stride, rows, &mut down);
@@ -190,12 +191,12 @@ pub fn head_backward<E: GemmElement>(
     for first in (0..head.columns).step_by(BACKWARD_COLUMNS) {
         let part = head.slice(first / PANEL, BACKWARD_COLUMNS / PANEL);
         let parts = Parts::new(&mut d_logits);
-        let (tiles, chunks) = (rows.div_ceil(TILE_ROWS), part.columns.div_ceil(CHUNK));
+        let (tiles, chunks) = (rows.div_ceil(tile_rows), part.columns.div_ceil(CHUNK));
         pool.run(tiles * chunks, &|task| {
-            let (row, column) = (task % tiles * TILE_ROWS, first + task / tiles * CHUNK);
-            let height = (rows - row).min(TILE_ROWS);
+            let (row, column) = (task % tiles * tile_rows, first + task / tiles * CHUNK);
+            let height = (rows - row).min(tile_rows);
             let chunk = head.slice(column / PANEL, CHUNK / PANEL);
-            let mut tile = vec![0.0f32; TILE_ROWS * CHUNK];
+            let mut tile = vec![0.0f32; tile_rows * CHUNK];
             logits_tile(&hidden.data[row * hidden.stride..], hidden.stride, height, chunk, &mut tile);
             for (row, values) in (row..row + height).zip(tile.chunks_exact_mut(CHUNK)) {
                 let values = &mut values[..chunk.columns];

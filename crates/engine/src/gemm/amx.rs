@@ -1,0 +1,244 @@
+//! Tiles of Intel's AMX: registers of 16 rows of 64 bytes, of which one instruction multiplies 16 x 32 bf16 numbers by 32 x 16.
+//!
+//! That instruction adds 32 products to an element of C: those at even places of the reduction are summed from zero, those at odd
+//! places too, and the sum of both is added. The order of summation is thus by blocks of 32, counted from the start of the
+//! reduction; a last block that is not full is filled with zeros, which change no bit.
+//! Source: Intel 64 and IA-32 Architectures Software Developer's Manual, TDPBF16PS.
+
+use std::arch::asm;
+use std::arch::x86_64::*;
+use std::cell::Cell;
+use std::sync::OnceLock;
+
+use super::PANEL;
+use crate::element::Bf16;
+
+/// Rows of a kernel call at most: two tiles of C above each other, two beside, so that four sums hide the latency.
+pub const TILE_ROWS: usize = 32;
+
+/// Rows of one tile register.
+const REGISTER_ROWS: usize = 16;
+
+/// Groups of the reduction in one tile register.
+const BLOCK: usize = 16;
+
+/// Whether the CPU has the tiles and the system lets this process use them; asks the system the first time.
+pub fn permitted() -> bool {
+    static PERMITTED: OnceLock<bool> = OnceLock::new();
+    *PERMITTED.get_or_init(|| has_tiles() && system_permits())
+}
+
+fn has_tiles() -> bool {
+    const BF16_AND_TILES: u32 = 1 << 22 | 1 << 24;
+    __cpuid(0).eax >= 7 && __cpuid_count(7, 0).edx & BF16_AND_TILES == BF16_AND_TILES
+}
+
+/// Linux saves the 8 KiB of tile registers only for processes that asked.
+#[cfg(target_os = "linux")]
+fn system_permits() -> bool {
+    const ARCH_REQ_XCOMP_PERM: libc::c_long = 0x1023;
+    const TILE_DATA: libc::c_long = 18;
+    // SAFETY: the call takes two numbers and touches no memory of ours.
+    unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, TILE_DATA) == 0 }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn system_permits() -> bool {
+    false
+}
+
+/// What LDTILECFG reads: bytes of a row and rows of each register.
+#[repr(C, align(64))]
+struct Shapes {
+    palette: u8,
+    start_row: u8,
+    reserved: [u8; 14],
+    row_bytes: [u16; 16],
+    rows: [u8; 16],
+}
+
+/// Shapes the registers for a tile of `rows` rows: 0 to 3 are C, 4 and 5 are A, 6 and 7 are B.
+///
+/// # Safety
+/// `permitted` is true.
+#[inline]
+unsafe fn shape_registers(rows: usize) {
+    thread_local! {
+        static SHAPED: Cell<usize> = const { Cell::new(0) };
+    }
+    if SHAPED.get() == rows {
+        return;
+    }
+    let upper = rows.min(REGISTER_ROWS) as u8;
+    let lower = rows as u8 - upper;
+    let mut shapes = Shapes { palette: 1, start_row: 0, reserved: [0; 14], row_bytes: [0; 16], rows: [0; 16] };
+    shapes.rows[..8].copy_from_slice(&[upper, upper, lower, lower, upper, lower, 16, 16]);
+    for (bytes, rows) in shapes.row_bytes.iter_mut().zip(shapes.rows) {
+        *bytes = if rows == 0 { 0 } else { 64 };
+    }
+    // SAFETY: the instruction reads the 64 bytes of `shapes`.
+    unsafe { asm!("ldtilecfg [{}]", in(reg) &shapes, options(nostack, readonly)) };
+    SHAPED.set(rows);
+}
+
+/// bf16 products by tiles; `group_stride` is that of row-major A.
+///
+/// # Safety
+/// As `generic`, where `permitted` is true; `rows` is 1 to 32.
+pub unsafe fn bf16_amx(
+    rows: usize,
+    groups: usize,
+    a: *const Bf16,
+    lda: usize,
+    group_stride: usize,
+    b: *const Bf16,
+    c: *mut f32,
+    ldc: usize,
+    accumulate: bool,
+) {
+    debug_assert!((1..=TILE_ROWS).contains(&rows) && group_stride == 2, "the tiles read A by rows");
+    // SAFETY: by this function's contract; the last block is read from copies that are long enough.
+    unsafe {
+        shape_registers(rows);
+        let two = rows > REGISTER_ROWS;
+        load_sums(two, c, ldc, accumulate);
+        for block in 0..groups / BLOCK {
+            add_block(two, a.add(block * 2 * BLOCK), lda, b.add(block * BLOCK * 2 * PANEL));
+        }
+        let rest = groups % BLOCK;
+        if rest > 0 {
+            let done = groups - rest;
+            let mut a_end = [Bf16::default(); TILE_ROWS * 2 * BLOCK];
+            for (row, to) in a_end.chunks_exact_mut(2 * BLOCK).enumerate().take(rows) {
+                std::ptr::copy_nonoverlapping(a.add(row * lda + 2 * done), to.as_mut_ptr(), 2 * rest);
+            }
+            let mut b_end = [Bf16::default(); BLOCK * 2 * PANEL];
+            std::ptr::copy_nonoverlapping(b.add(done * 2 * PANEL), b_end.as_mut_ptr(), rest * 2 * PANEL);
+            add_block(two, a_end.as_ptr(), 2 * BLOCK, b_end.as_ptr());
+        }
+        store_sums(two, c, ldc);
+    }
+}
+
+/// # Safety
+/// The registers are shaped for the rows of `c`, two tiles of them where `two`.
+#[inline(always)]
+unsafe fn load_sums(two: bool, c: *const f32, ldc: usize, accumulate: bool) {
+    // SAFETY: by this function's contract.
+    unsafe {
+        if !accumulate {
+            asm!("tilezero tmm0", "tilezero tmm1", options(nostack, nomem));
+            if two {
+                asm!("tilezero tmm2", "tilezero tmm3", options(nostack, nomem));
+            }
+            return;
+        }
+        asm!("tileloadd tmm0, [{c} + {ldc}]", "tileloadd tmm1, [{c} + {ldc} + 64]",
+            c = in(reg) c, ldc = in(reg) ldc * 4, options(nostack, readonly));
+        if two {
+            asm!("tileloadd tmm2, [{c} + {ldc}]", "tileloadd tmm3, [{c} + {ldc} + 64]",
+                c = in(reg) c.add(REGISTER_ROWS * ldc), ldc = in(reg) ldc * 4, options(nostack, readonly));
+        }
+    }
+}
+
+/// # Safety
+/// As `load_sums`.
+#[inline(always)]
+unsafe fn store_sums(two: bool, c: *mut f32, ldc: usize) {
+    // SAFETY: by this function's contract.
+    unsafe {
+        asm!("tilestored [{c} + {ldc}], tmm0", "tilestored [{c} + {ldc} + 64], tmm1",
+            c = in(reg) c, ldc = in(reg) ldc * 4, options(nostack));
+        if two {
+            asm!("tilestored [{c} + {ldc}], tmm2", "tilestored [{c} + {ldc} + 64], tmm3",
+                c = in(reg) c.add(REGISTER_ROWS * ldc), ldc = in(reg) ldc * 4, options(nostack));
+        }
+    }
+}
+
+/// Adds the products of 32 places of the reduction.
+///
+/// # Safety
+/// The registers are shaped for the rows of `a`, and `b` holds 16 groups of a panel.
+#[inline(always)]
+unsafe fn add_block(two: bool, a: *const Bf16, lda: usize, b: *const Bf16) {
+    // SAFETY: by this function's contract.
+    unsafe {
+        if two {
+            asm!(
+                "tileloadd tmm4, [{a} + {lda}]",
+                "tileloadd tmm6, [{b} + {ldb}]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tileloadd tmm7, [{b} + {ldb} + 64]",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tileloadd tmm5, [{lower} + {lda}]",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "tdpbf16ps tmm3, tmm5, tmm7",
+                a = in(reg) a,
+                lower = in(reg) a.add(REGISTER_ROWS * lda),
+                lda = in(reg) lda * 2,
+                b = in(reg) b,
+                ldb = in(reg) PANEL * 4,
+                options(nostack, readonly),
+            );
+        } else {
+            asm!(
+                "tileloadd tmm4, [{a} + {lda}]",
+                "tileloadd tmm6, [{b} + {ldb}]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tileloadd tmm7, [{b} + {ldb} + 64]",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                a = in(reg) a,
+                lda = in(reg) lda * 2,
+                b = in(reg) b,
+                ldb = in(reg) PANEL * 4,
+                options(nostack, readonly),
+            );
+        }
+    }
+}
+
+/// Turns 16 rows of 16 four-byte numbers, `from_stride` apart, into 16 columns, `to_stride` apart.
+///
+/// # Safety
+/// Both hold the block; the machine has AVX-512.
+#[target_feature(enable = "avx512f")]
+pub unsafe fn transpose_16(from: *const i32, from_stride: usize, to: *mut i32, to_stride: usize) {
+    let mut rows = [_mm512_setzero_si512(); 16];
+    for (index, row) in rows.iter_mut().enumerate() {
+        // SAFETY: by this function's contract.
+        *row = unsafe { _mm512_loadu_si512(from.add(index * from_stride).cast()) };
+    }
+    // Within 128-bit lanes: pairs of rows, then fours.
+    let mut pairs = rows;
+    for i in 0..8 {
+        pairs[2 * i] = _mm512_unpacklo_epi32(rows[2 * i], rows[2 * i + 1]);
+        pairs[2 * i + 1] = _mm512_unpackhi_epi32(rows[2 * i], rows[2 * i + 1]);
+    }
+    let mut fours = pairs;
+    for i in 0..4 {
+        fours[4 * i] = _mm512_unpacklo_epi64(pairs[4 * i], pairs[4 * i + 2]);
+        fours[4 * i + 1] = _mm512_unpackhi_epi64(pairs[4 * i], pairs[4 * i + 2]);
+        fours[4 * i + 2] = _mm512_unpacklo_epi64(pairs[4 * i + 1], pairs[4 * i + 3]);
+        fours[4 * i + 3] = _mm512_unpackhi_epi64(pairs[4 * i + 1], pairs[4 * i + 3]);
+    }
+    // `fours[4 i + j]` holds, in lane l, column 4 l + j of rows 4 i to 4 i + 3; now the lanes change places with i.
+    for j in 0..4 {
+        let [first, second, third, fourth] = [fours[j], fours[4 + j], fours[8 + j], fours[12 + j]];
+        let low = _mm512_shuffle_i32x4::<0b10_00_10_00>(first, second);
+        let high = _mm512_shuffle_i32x4::<0b10_00_10_00>(third, fourth);
+        let odd_low = _mm512_shuffle_i32x4::<0b11_01_11_01>(first, second);
+        let odd_high = _mm512_shuffle_i32x4::<0b11_01_11_01>(third, fourth);
+        let columns = [
+            _mm512_shuffle_i32x4::<0b10_00_10_00>(low, high),
+            _mm512_shuffle_i32x4::<0b10_00_10_00>(odd_low, odd_high),
+            _mm512_shuffle_i32x4::<0b11_01_11_01>(low, high),
+            _mm512_shuffle_i32x4::<0b11_01_11_01>(odd_low, odd_high),
+        ];
+        for (lane, column) in columns.into_iter().enumerate() {
+            // SAFETY: by this function's contract.
+            unsafe { _mm512_storeu_si512(to.add((4 * lane + j) * to_stride).cast(), column) };
+        }
+    }
+}
