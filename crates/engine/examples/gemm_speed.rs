@@ -5,6 +5,9 @@ use whetstone_engine::element::Bf16;
 use whetstone_engine::gemm::{GemmElement, Output, Panels, Rows, gemm, pack_rows, repack_transposed};
 use whetstone_engine::pool::Pool;
 
+#[global_allocator]
+static ALLOCATOR: whetstone_engine::memory::LineAligned = whetstone_engine::memory::LineAligned;
+
 fn measure<E: GemmElement>(pool: &Pool, rows: usize, columns: usize, reduction: usize) {
     let a: Vec<E> = (0..rows * reduction).map(|i| E::from_f32((i % 17) as f32)).collect();
     let b: Vec<f32> = (0..columns * reduction).map(|i| (i % 13) as f32).collect();

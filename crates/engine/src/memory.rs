@@ -1,6 +1,8 @@
 //! Large buffers on large pages: a pass goes over hundreds of megabytes, and with pages of 4 KiB the processor spends much
 //! of it looking addresses up. And when a garbage collector should hear of them.
 
+use std::alloc::{GlobalAlloc, Layout, System};
+
 /// Whether a garbage collector that was told of `told` bytes outside its heap should hear that there are `bytes` now. Each growth that
 /// it hears of may make it collect at once. A step's buffers come and go and make a model a few times larger: below twice and above a quarter
 /// it is not told.
@@ -58,6 +60,40 @@ pub fn zeros<T: Copy + Default>(length: usize) -> Vec<T> {
     buffer
 }
 
+/// The system's allocator, with buffers starting on a cache line: a vector register or a row of a tile is as wide as a line, and one
+/// that straddles two takes twice as long to load. For the programs that run the kernels to choose, by `#[global_allocator]`.
+pub struct LineAligned;
+
+impl LineAligned {
+    /// Of a cache line, in bytes.
+    const LINE: usize = 64;
+
+    fn widened(layout: Layout) -> Layout {
+        match layout.align_to(Self::LINE) {
+            Ok(aligned) if layout.size() >= 16 * Self::LINE => aligned,
+            _ => layout,
+        }
+    }
+}
+
+// SAFETY: every call goes to the system's allocator with a layout that follows from the caller's alone, and is no less aligned.
+unsafe impl GlobalAlloc for LineAligned {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: by this function's contract.
+        unsafe { System.alloc(Self::widened(layout)) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as above.
+        unsafe { System.alloc_zeroed(Self::widened(layout)) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, Self::widened(layout)) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,6 +102,26 @@ mod tests {
     fn a_collector_hears_of_arrival_growth_and_end_and_not_of_a_steps_buffers() {
         assert!(is_news(0, 100) && is_news(100, 200) && is_news(100, 24) && is_news(100, 0) && is_news(i64::MAX, 0));
         assert!(!is_news(100, 199) && !is_news(100, 100) && !is_news(100, 25));
+    }
+
+    #[test]
+    fn buffers_start_on_a_cache_line_and_grow_with_what_they_hold() {
+        for size in [1, 1000, 1024, 5000, 9 << 20] {
+            let layout = Layout::from_size_align(size, 2).expect("a layout");
+            // SAFETY: what is allocated is written within its size and freed with the layout it has by then.
+            unsafe {
+                let pointer = LineAligned.alloc(layout);
+                assert!(size < 1024 || pointer.addr() % 64 == 0, "{size}");
+                pointer.write_bytes(7, size);
+                let pointer = LineAligned.realloc(pointer, layout, 2 * size);
+                assert!(2 * size < 1024 || pointer.addr() % 64 == 0, "{size} grown");
+                assert!((0..size).all(|index| *pointer.add(index) == 7));
+                LineAligned.dealloc(pointer, Layout::from_size_align(2 * size, 2).expect("a layout"));
+                let zeroed = LineAligned.alloc_zeroed(layout);
+                assert!((0..size).all(|index| *zeroed.add(index) == 0));
+                LineAligned.dealloc(zeroed, layout);
+            }
+        }
     }
 
     #[test]

@@ -7,3 +7,6 @@ mod promises;
 mod sampling;
 mod sequences;
 mod tokenizer;
+
+#[global_allocator]
+static ALLOCATOR: whetstone_engine::memory::LineAligned = whetstone_engine::memory::LineAligned;
