@@ -138,24 +138,31 @@ pub fn pack_rows<S: Element, E: Element>(
     });
 }
 
+/// Rows of a task of `pack_columns`: few enough that their pages and lines stay at hand from one panel to the next.
+const PACKED_ROWS: usize = 32;
+
 /// Packs a row-major [reduction, columns] matrix with rows `stride` apart (activations, their rows the reduction).
 pub fn pack_columns<E: GemmElement>(pool: &Pool, source: &[E], stride: usize, reduction: usize, out: &mut Panels<E>) {
     assert_eq!(out.reduction, reduction.next_multiple_of(E::GROUP));
     let (columns, length) = (out.columns, PANEL * out.reduction);
-    let count = out.panels();
+    let (count, padded) = (out.panels(), out.reduction);
     let parts = Parts::new(&mut out.data);
     let zeros = [E::default(); PANEL];
-    pool.run(count, &|index| {
-        // SAFETY: each task has its own panel.
-        let panel = unsafe { parts.get(index * length, length) };
-        let first = index * PANEL;
-        let width = (columns - first).min(PANEL);
-        let row = |row: usize| if row < reduction { &source[row * stride + first..][..width] } else { &zeros[..width] };
-        if width < PANEL {
-            panel.fill(E::default());
-        }
-        for (group, to) in panel.chunks_exact_mut(PANEL * E::GROUP).enumerate() {
-            E::interleave(row(group * E::GROUP), row(group * E::GROUP + E::GROUP - 1), &mut to[..width * E::GROUP]);
+    pool.run(padded.div_ceil(PACKED_ROWS), &|task| {
+        let (from, to) = (task * PACKED_ROWS, ((task + 1) * PACKED_ROWS).min(padded));
+        for index in 0..count {
+            // SAFETY: each task has its own groups of every panel.
+            let groups = unsafe { parts.get(index * length + from * PANEL, (to - from) * PANEL) };
+            let first = index * PANEL;
+            let width = (columns - first).min(PANEL);
+            let row =
+                |row: usize| if row < reduction { &source[row * stride + first..][..width] } else { &zeros[..width] };
+            for (group, values) in groups.chunks_exact_mut(PANEL * E::GROUP).enumerate() {
+                let row_of_group = from + group * E::GROUP;
+                let (values, padding) = values.split_at_mut(width * E::GROUP);
+                E::interleave(row(row_of_group), row(row_of_group + E::GROUP - 1), values);
+                padding.fill(E::default());
+            }
         }
     });
 }
