@@ -111,10 +111,10 @@ mod tests {
             // SAFETY: what is allocated is written within its size and freed with the layout it has by then.
             unsafe {
                 let pointer = LineAligned.alloc(layout);
-                assert!(size < 1024 || pointer.addr() % 64 == 0, "{size}");
+                assert!(size < 1024 || pointer.addr().is_multiple_of(64), "{size}");
                 pointer.write_bytes(7, size);
                 let pointer = LineAligned.realloc(pointer, layout, 2 * size);
-                assert!(2 * size < 1024 || pointer.addr() % 64 == 0, "{size} grown");
+                assert!(2 * size < 1024 || pointer.addr().is_multiple_of(64), "{size} grown");
                 assert!((0..size).all(|index| *pointer.add(index) == 7));
                 LineAligned.dealloc(pointer, Layout::from_size_align(2 * size, 2).expect("a layout"));
                 let zeroed = LineAligned.alloc_zeroed(layout);

@@ -22,6 +22,9 @@ const REGISTER_ROWS: usize = 16;
 /// Groups of the reduction in one tile register.
 const BLOCK: usize = 16;
 
+/// Blocks of B, 2 KiB each, that are asked for ahead of their use: those after the panel's end are the next panel's.
+const AHEAD: usize = 16;
+
 /// Whether the CPU has the tiles and the system lets this process use them; asks the system the first time.
 pub fn permitted() -> bool {
     static PERMITTED: OnceLock<bool> = OnceLock::new();
@@ -103,6 +106,7 @@ pub unsafe fn bf16_amx(
         let two = rows > REGISTER_ROWS;
         load_sums(two, c, ldc, accumulate);
         for block in 0..groups / BLOCK {
+            prefetch(b.wrapping_add((block + AHEAD) * BLOCK * 2 * PANEL));
             add_block(two, a.add(block * 2 * BLOCK), lda, b.add(block * BLOCK * 2 * PANEL));
         }
         let rest = groups % BLOCK;
@@ -117,6 +121,15 @@ pub unsafe fn bf16_amx(
             add_block(two, a_end.as_ptr(), 2 * BLOCK, b_end.as_ptr());
         }
         store_sums(two, c, ldc);
+    }
+}
+
+/// Asks for the 32 lines of a block of B in the L2 cache; an address beyond B is harmless.
+#[inline(always)]
+fn prefetch(block: *const Bf16) {
+    for line in 0..32 {
+        // SAFETY: a prefetch never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(block.wrapping_add(line * 32).cast()) };
     }
 }
 

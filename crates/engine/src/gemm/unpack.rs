@@ -41,24 +41,39 @@ fn unpack<E: Element>(pool: &Pool, source: PanelsView<'_, E>, groups: usize, out
 /// # Safety
 /// `from` holds that many groups, aligned or not.
 unsafe fn transpose(from: *const i32, groups: usize, to: &mut [i32]) {
-    let mut done = 0;
-    #[cfg(target_arch = "x86_64")]
-    if crate::isa::isa() == crate::isa::Isa::Amx {
-        done = groups / 16 * 16;
-        for group in (0..done).step_by(16) {
-            for half in [0, 16] {
-                // SAFETY: the block lies in both, and a machine with AMX has AVX-512.
-                unsafe {
-                    let block = from.add(group * PANEL + half);
-                    super::amx::transpose_16(block, PANEL, to.as_mut_ptr().add(half * groups + group), groups);
-                }
-            }
-        }
-    }
+    // SAFETY: by this function's contract.
+    let done = unsafe { transpose_blocks(from, groups, to) };
     for group in done..groups {
         for row in 0..PANEL {
             // SAFETY: by this function's contract.
             to[row * groups + group] = unsafe { from.add(group * PANEL + row).read_unaligned() };
         }
     }
+}
+
+/// What whole blocks of 16 groups there are, where vectors can; gives the groups that are done.
+///
+/// # Safety
+/// As `transpose`.
+#[cfg(target_arch = "x86_64")]
+unsafe fn transpose_blocks(from: *const i32, groups: usize, to: &mut [i32]) -> usize {
+    if crate::isa::isa() != crate::isa::Isa::Amx {
+        return 0;
+    }
+    let done = groups / 16 * 16;
+    for group in (0..done).step_by(16) {
+        for half in [0, 16] {
+            let to = &mut to[half * groups + group..(half + 15) * groups + group + 16];
+            // SAFETY: by this function's contract and by slicing; a machine with AMX has AVX-512.
+            unsafe { super::amx::transpose_16(from.add(group * PANEL + half), PANEL, to.as_mut_ptr(), groups) };
+        }
+    }
+    done
+}
+
+/// # Safety
+/// Safe: it does nothing.
+#[cfg(not(target_arch = "x86_64"))]
+unsafe fn transpose_blocks(_: *const i32, _: usize, _: &mut [i32]) -> usize {
+    0
 }
