@@ -30,7 +30,7 @@ export function baseOption(): Option {
   return new Option(
     '--base <name>',
     'of an adapter folder: the model below the adapter (default: the one that the folder names)',
-  )
+  ).argParser(nonEmpty)
 }
 
 /** The options as `loadModel` takes them. */

@@ -38,5 +38,5 @@ const commands = [
   doctorCommand(),
 ]
 await runProgram(createProgram(commands), process.argv.slice(2))
-// What a failed program left under way, its timers or its servers, does not keep the process.
-if (process.exitCode) setTimeout(() => process.exit(), 500).unref()
+// What a failed program left under way, its timers or its servers, does not keep the process once all is written.
+if (process.exitCode) process.stdout.write('', () => process.stderr.write('', () => process.exit()))

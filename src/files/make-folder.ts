@@ -24,6 +24,6 @@ async function made(path: string): Promise<boolean> {
     if (present?.isDirectory()) return true
     throw present
       ? error
-      : Object.assign(new Error('it is a link to nothing; remove it, or choose another path'), { code })
+      : Object.assign(new Error(`${path} is a link to nothing; remove it, or choose another path`), { code })
   }
 }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
-import { describeIssue } from '../rollouts/index.ts'
+import { parseOr } from './parse-json.ts'
 import { RunError } from './run-error.ts'
 
 const configurationSchema = z.strictObject({
@@ -35,15 +35,11 @@ export async function readConfiguration(path: string): Promise<Configuration | u
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
   }
-  try {
-    return configurationSchema.parse(JSON.parse(text))
-  } catch (error) {
-    const reason =
-      error instanceof z.ZodError ? describeIssue(error, JSON.parse(text)) : (error as Error).message
-    throw new RunError(
+  return parseOr(configurationSchema, text, (reason) => {
+    return new RunError(
       `${path} is not the config.json of a run (${reason}); choose another directory, or bring the file back where it was one`,
     )
-  }
+  })
 }
 
 /** Refuses to go on with another configuration; gives what may change results without being one. */

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { systemWords } from '../files/index.ts'
 import { RunError } from './run-error.ts'
 
 const LAYOUT: Readonly<Record<string, 'file' | 'folder'>> = {
@@ -44,7 +45,7 @@ export async function checkLayout(
 
 /** Words what the system said about a path of a run. */
 export function pathProblem(path: string, error: unknown): RunError {
-  const { code, message } = error as NodeJS.ErrnoException
+  const { code } = error as NodeJS.ErrnoException
   if (code === 'EACCES' || code === 'EPERM')
     return new RunError(
       `${path}: this user has no permission; give it some (chmod u+rwX), or choose another directory`,
@@ -54,7 +55,7 @@ export function pathProblem(path: string, error: unknown): RunError {
     return new RunError(`${path} is on a disk that cannot be written; choose another directory`, {
       cause: error,
     })
-  return new RunError(`${path}: ${message}`, { cause: error })
+  return new RunError(`${path}: ${systemWords(error)}`, { cause: error })
 }
 
 async function kindOf(path: string): Promise<'file' | 'folder' | undefined> {

@@ -28,6 +28,37 @@ async function withRun<T>(more: Partial<RunOptions>, use: (run: Run) => Promise<
   }
 }
 
+it('a program that is left behind writes nothing into a run that is over', async () => {
+  const run = await openRun(directory, base)
+  const report = { stage: 'a', step: 0, steps: 2, metrics: {}, seconds: {}, warnings: [] }
+  await run.resume('a', { models: {} })
+  await run.record(report)
+  await run.close()
+  const before = await lines('metrics.jsonl')
+  for (const late of [
+    () => run.record({ ...report, step: 1 }),
+    () => run.once('late', async () => 1),
+    () => run.dataset('late', 'x'),
+    () => run.checkpoint('a', { models: {} }, 1, false),
+    () => run.finish(),
+  ])
+    await expect(late()).rejects.toThrow(/the run in .* is over, and records nothing any more/)
+  expect(await lines('metrics.jsonl')).toEqual(before)
+})
+
+it.each([
+  [{ metrics: { loss: 'low' as never } }, 'step 0 of a reports loss = "low"; a metric is a number'],
+  [{ evaluation: { pass: null as never } }, 'step 0 of a reports pass = null; a metric is a number'],
+  [{ warnings: [7 as never] }, 'step 0 of a warns of 7; a warning is a text'],
+])('a figure that is none is refused before it is written: %j', async (more, message) => {
+  await withRun({}, async (run) => {
+    await run.resume('a', { models: {} })
+    const report = { stage: 'a', step: 0, steps: 1, metrics: {}, seconds: {}, warnings: [], ...more }
+    await expect(run.record(report)).rejects.toThrow(message)
+  })
+  expect(await lines('metrics.jsonl')).toEqual([])
+})
+
 /** Two stages; leaves the second one after `until` steps of it. */
 async function train(
   run: Run,

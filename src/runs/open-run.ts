@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { makeFolder, sync, writeFileAtomically } from '../files/index.ts'
 import type { StageReport } from '../trainers/stage.ts'
 import { beginRun, checkOptions, refuseForeign, writeConfiguration } from './begin-run.ts'
+import { checkReport } from './check-report.ts'
 import {
   listCheckpoints,
   loadModels,
@@ -62,7 +63,13 @@ async function runInDirectory(directory: string, options: RunOptions, lock: Lock
   let written = { stage: '', steps: 0 }
   let lastSave = performance.now()
   let cut = false
+  let over = false
+  /** A program that was left behind at its first error may still be at work when another goes on with the directory. */
+  const refuseOver = () => {
+    if (over) throw new RunError(`the run in ${directory} is over, and records nothing any more`)
+  }
   const refuseStopped = () => {
+    refuseOver()
     if (signal?.aborted) throw new RunInterrupted(directory)
   }
   const stillGood = () =>
@@ -110,6 +117,8 @@ async function runInDirectory(directory: string, options: RunOptions, lock: Lock
 
     async record(report) {
       const { stage, step } = report
+      refuseOver()
+      checkReport(report)
       if (stage !== current.stage || step !== current.steps)
         throw new RunError(
           `${stage} reported step ${step} where step ${current.steps} of ${current.stage} was due; stages of one run go one after another`,
@@ -139,6 +148,7 @@ async function runInDirectory(directory: string, options: RunOptions, lock: Lock
     },
 
     async checkpoint(stage, state, stepsDone, best) {
+      refuseOver()
       if (stage !== current.stage || stepsDone !== current.steps)
         throw new RunError(
           `a checkpoint of ${stage} after ${stepsDone} steps, but ${current.steps} of ${current.stage} are recorded`,
@@ -178,6 +188,7 @@ async function runInDirectory(directory: string, options: RunOptions, lock: Lock
     },
 
     async dataset(name, sha256) {
+      refuseOver()
       const before = configuration.datasets[name]
       if (before === sha256) return
       if (before !== undefined)
@@ -210,6 +221,7 @@ async function runInDirectory(directory: string, options: RunOptions, lock: Lock
     },
 
     async close() {
+      over = true
       await metrics.close()
       await timing.close()
       await lock.release()

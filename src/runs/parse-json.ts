@@ -9,10 +9,15 @@ import { RunError } from './run-error.ts'
  */
 export function parseJson<T>(schema: z.ZodType<T>, text: string, path: string, line?: number): T {
   const place = line === undefined ? path : `${path}:${line}`
-  const refuse = (reason: string) =>
-    new RunError(
+  return parseOr(schema, text, (reason) => {
+    return new RunError(
       `${place} is not what the run wrote (${reason}). Bring the file back, or remove what is broken`,
     )
+  })
+}
+
+/** The value of JSON of a form; where it is none, the error that `refuse` makes of the reason is thrown. */
+export function parseOr<T>(schema: z.ZodType<T>, text: string, refuse: (reason: string) => Error): T {
   let value: unknown
   try {
     value = JSON.parse(text)

@@ -3,7 +3,7 @@ import { RunError } from './run-error.ts'
 
 /**
  * What the user's program comes to. Errors: its own; that of a promise of it that nobody awaits; where nothing is under way any more that
- * could settle it, words for what would otherwise be a process that ends in silence.
+ * could settle it, words for what would otherwise be a process that ends in silence. A promise that is rejected later ends the process.
  */
 export async function settled<T>(what: string, work: () => Promise<T>): Promise<T> {
   const failed = Promise.withResolvers<never>()
@@ -15,9 +15,10 @@ export async function settled<T>(what: string, work: () => Promise<T>): Promise<
     )
   let over = false
   const onStray = (cause: unknown) => {
+    // Node then ends the process, as it does where nobody listens.
+    if (over) throw cause
     const words = `a promise of ${what} that nobody awaited was rejected: ${messageOf(cause)}`
-    if (over) process.emitWarning(words)
-    else failed.reject(new RunError(words, { cause }))
+    failed.reject(new RunError(words, { cause }))
   }
   process.once('beforeExit', onIdle)
   try {

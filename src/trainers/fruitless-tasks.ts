@@ -1,40 +1,32 @@
-import { RolloutError, type RolloutFailure } from '../rollouts/index.ts'
-import type { RolloutBatch } from './rollout-stage.ts'
+import { RolloutError } from '../rollouts/index.ts'
 
-/** Tasks in a row, in whole steps, of which the policy drew nothing to learn from. */
+/** Tasks of the last steps, in whole steps, of which the policy drew nothing to learn from. */
 export interface FruitlessTasks {
   /**
-   * Hears of a step's batch, and in words of its failures.
+   * Hears of a step: its tasks' ids, how many rows it had to learn from, and its failures in words.
    *
-   * @throws RolloutError at the second, or the only one there is: one bad task never stops a stage, but one that cannot learn at all is
-   * told with the first reason
+   * @throws RolloutError at the second such task, or at the only one there is: one bad task never stops a stage, but one that cannot
+   * learn at all is told with the first reason
    */
-  afterStep(batch: RolloutBatch<unknown>, failed: string | undefined): void
-  save(): number
-  load(saved: number): void
+  afterStep(step: { step: number; tasks: readonly string[]; rows: number }, failed: string | undefined): void
+  /** The ids, as JSON. */
+  save(): string[]
+  load(saved: readonly string[]): void
 }
 
+/** Those of a stage that has so many tasks. */
 export function createFruitlessTasks(stage: string, tasks: number): FruitlessTasks {
-  let inARow = 0
+  let fruitless = new Set<string>()
   return {
-    afterStep({ step, groups, rows }, failed) {
-      inARow = rows.length > 0 ? 0 : inARow + groups.length
-      if (inARow < Math.min(2, tasks)) return
+    afterStep(step, failed) {
+      fruitless = step.rows > 0 ? new Set() : new Set([...fruitless, ...step.tasks])
+      if (fruitless.size < Math.min(2, tasks)) return
       const reason = failed ?? 'no rollout called the `model` that it is given'
-      throw new RolloutError(`${stage}, step ${step}: nothing to learn from: ${reason}`)
+      throw new RolloutError(`${stage}, step ${step.step}: nothing to learn from: ${reason}`)
     },
-    save: () => inARow,
+    save: () => [...fruitless],
     load(saved) {
-      inARow = saved
+      fruitless = new Set(saved)
     },
   }
-}
-
-/** How many of a step's rollouts failed, and why the first did; undefined where none did. */
-export function describeFailures(failures: readonly RolloutFailure[], rollouts: number): string | undefined {
-  const [first] = failures
-  return (
-    first &&
-    `${failures.length} of ${rollouts} rollouts failed; the first, sample ${first.sample} of task "${first.taskId}": ${first.reason}`
-  )
 }

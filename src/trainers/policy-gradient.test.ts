@@ -203,7 +203,7 @@ describe('policyGradient', () => {
     [
       'fails in every rollout',
       { rollout: async () => Promise.reject(new Error('the tool is broken')) },
-      /grpo, step 0: nothing to learn from: 32 of 32 rollouts failed.*the tool is broken/,
+      /grpo, step 0: nothing to learn from: 32 rollouts failed.*the tool is broken/,
     ],
     [
       'never calls the model',
@@ -213,7 +213,7 @@ describe('policyGradient', () => {
     [
       'fails in every rollout of two steps of one task',
       { rollout: async () => Promise.reject(new Error('the tool is broken')), tasksPerStep: 1 },
-      /grpo, step 1: nothing to learn from: 8 of 8 rollouts failed/,
+      /grpo, step 1: nothing to learn from: 8 rollouts failed/,
     ],
   ])('ends where a program %s', async (_, more, message) => {
     const given = await options('grpo', { ...more, steps: 3 })

@@ -1,7 +1,8 @@
 import type { TrainableModel } from '../engine/index.ts'
 import { collectGroups, type RolloutFailure, type TrajectoryGroup } from '../rollouts/index.ts'
 import { batchPlan } from './batches.ts'
-import { createFruitlessTasks, describeFailures } from './fruitless-tasks.ts'
+import { describeFailures } from './describe-failures.ts'
+import { createFruitlessTasks } from './fruitless-tasks.ts'
 import { rolloutMetrics } from './rollout-metrics.ts'
 import { type Learned, rolloutRecord } from './rollout-record.ts'
 import type { RolloutStageOptions } from './rollout-stage-options.ts'
@@ -89,11 +90,11 @@ export async function* rolloutStage<T>(
         const before = saved as {
           warnings: unknown
           rewards: Record<string, unknown> | null
-          fruitless: number
+          fruitless?: string[]
           trainer: unknown
         }
         warnings.load(before.warnings)
-        fruitless.load(before.fruitless)
+        fruitless.load(before.fruitless ?? [])
         if (before.rewards) rewards?.load(before.rewards)
         if (before.trainer !== null) trainer.load?.(before.trainer)
       },
@@ -109,8 +110,8 @@ export async function* rolloutStage<T>(
       const rows = groups.flatMap(({ trajectories }, group) =>
         trajectories.flatMap((one) => rowOf(one, group) ?? []),
       )
-      const failed = describeFailures(failures, groups.length * (options.groupSize ?? 8))
-      fruitless.afterStep({ step, groups, rows }, failed)
+      const failed = describeFailures(failures)
+      fruitless.afterStep({ step, tasks: chosen.map(({ id }) => id), rows: rows.length }, failed)
       const update = await trainer.update({ step, groups, rows })
       const all = { ...rolloutMetrics(groups, rows, metrics), ...rewarded, ...update.metrics }
       say(update.warnings ?? [])

@@ -3,7 +3,7 @@ import { compareResults } from '../../evals/compare-results.ts'
 import { formatComparison } from '../../evals/format-result.ts'
 import { parseEvalResult } from '../../evals/result.ts'
 import { readInputText } from '../input-files.ts'
-import { number } from '../option-parsers.ts'
+import { nonEmpty, number } from '../option-parsers.ts'
 import { writeLine } from '../write-line.ts'
 
 interface CompareOptions {
@@ -14,8 +14,8 @@ interface CompareOptions {
 export function compareCommand(): Command {
   return new Command('compare')
     .description('Compare two results of "whetstone eval --json" on the same tasks')
-    .argument('<A>', 'a result file')
-    .argument('<B>', 'another')
+    .argument('<A>', 'a result file', nonEmpty)
+    .argument('<B>', 'another', nonEmpty)
     .option(
       '--difference <rate>',
       'say how many tasks are needed to see this difference of the pass rate, as 0.05',

@@ -1,12 +1,13 @@
 import { Command } from 'commander'
 import { resolveModel } from '../../engine/resolve/index.ts'
+import { nonEmpty } from '../option-parsers.ts'
 import { showProgress } from '../show-progress.ts'
 import { writeLine } from '../write-line.ts'
 
 export function pullCommand(): Command {
   return new Command('pull')
     .description('Download a model into the cache, or check it for changes, and print its path')
-    .argument('<model>', 'hf:owner/name[@revision][/file.gguf] or a short name (smollm2-135m)')
+    .argument('<model>', 'hf:owner/name[@revision][/file.gguf] or a short name (smollm2-135m)', nonEmpty)
     .option('--json', 'print {"path": ...}')
     .addHelpText(
       'after',

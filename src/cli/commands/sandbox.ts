@@ -12,7 +12,7 @@ import {
   type Verdict,
 } from '../../sandbox/index.ts'
 import { readInputFile, readInputText } from '../input-files.ts'
-import { integer } from '../option-parsers.ts'
+import { integer, nonEmpty } from '../option-parsers.ts'
 import { writeLine } from '../write-line.ts'
 
 interface SandboxCommandOptions {
@@ -44,7 +44,7 @@ const languages: Record<string, Language> = {
 export function sandboxCommand(): Command {
   return new Command('sandbox')
     .description('Run a file as untrusted code: no network, no host files, capped time, memory and output')
-    .argument('<file>', 'a JavaScript, TypeScript or Python program')
+    .argument('<file>', 'a JavaScript, TypeScript or Python program', nonEmpty)
     .argument('[arguments...]', 'the arguments of the program')
     .addOption(
       new Option('--language <name>', 'the language, where the name of the file does not say').choices([
@@ -90,8 +90,8 @@ export function sandboxCommand(): Command {
       capParser('fileBytes', mebibyte),
       defaultLimits.fileBytes / mebibyte,
     )
-    .option('--tests <file>', 'judge the program as a solution by these tests')
-    .option('--entry <name>', 'the function that the tests call; needed with --tests')
+    .option('--tests <file>', 'judge the program as a solution by these tests', nonEmpty)
+    .option('--entry <name>', 'the function that the tests call; needed with --tests', nonEmpty)
     .option('--json', 'print the result as one JSON object')
     .addHelpText('after', '\nExits 0 when the program ended well or the tests passed, else 1.')
     .action((file: string, args: string[], options: SandboxCommandOptions, command: Command) => {

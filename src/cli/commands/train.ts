@@ -34,6 +34,7 @@ export function trainCommand(recipes: Recipes): Command {
     .argument(
       '<program>',
       'a file whose default export is defineRun({...}), a folder with one, or recipes/NAME',
+      nonEmpty,
     )
     .requiredOption('--run <directory>', 'where the run is kept', nonEmpty)
     .option('--resume', 'go on with the run that is there, after a kill, a full disk or Ctrl-C')

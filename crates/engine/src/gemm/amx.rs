@@ -4,6 +4,9 @@
 //! places too, and the sum of both is added. The order of summation is thus by blocks of 32, counted from the start of the
 //! reduction; a last block that is not full is filled with zeros, which change no bit.
 //! Source: Intel 64 and IA-32 Architectures Software Developer's Manual, TDPBF16PS.
+//!
+//! The compiler knows nothing of the tile registers and has no use for them, so what one `asm!` block leaves there the next one finds, and
+//! none says that it changes them. Nor does other code on the threads that run products: they are the engine's own.
 
 use std::arch::asm;
 use std::arch::x86_64::*;
@@ -22,7 +25,8 @@ const REGISTER_ROWS: usize = 16;
 /// Groups of the reduction in one tile register.
 const BLOCK: usize = 16;
 
-/// Blocks of B, 2 KiB each, that are asked for ahead of their use: those after the panel's end are the next panel's.
+/// Blocks of B, 2 KiB each, that are asked for ahead of their use: 32 KiB, about as long as memory takes to answer. Those after a panel's
+/// end are mostly the next panel's.
 const AHEAD: usize = 16;
 
 /// Whether the CPU has the tiles and the system lets this process use them; asks the system the first time.
@@ -31,9 +35,12 @@ pub fn permitted() -> bool {
     *PERMITTED.get_or_init(|| has_tiles() && system_permits())
 }
 
+// Rust 1.94 made the two functions safe.
+#[allow(unused_unsafe)]
 fn has_tiles() -> bool {
     const BF16_AND_TILES: u32 = 1 << 22 | 1 << 24;
-    __cpuid(0).eax >= 7 && __cpuid_count(7, 0).edx & BF16_AND_TILES == BF16_AND_TILES
+    // SAFETY: every x86-64 processor has the instruction.
+    unsafe { __cpuid(0).eax >= 7 && __cpuid_count(7, 0).edx & BF16_AND_TILES == BF16_AND_TILES }
 }
 
 /// Linux saves the 8 KiB of tile registers only for processes that asked.
@@ -63,7 +70,7 @@ struct Shapes {
 /// Shapes the registers for a tile of `rows` rows: 0 to 3 are C, 4 and 5 are A, 6 and 7 are B.
 ///
 /// # Safety
-/// `permitted` is true.
+/// `permitted` is true, `rows` is 1 to 32, and nothing else shapes the registers of this thread.
 #[inline]
 unsafe fn shape_registers(rows: usize) {
     thread_local! {
@@ -87,7 +94,7 @@ unsafe fn shape_registers(rows: usize) {
 /// bf16 products by tiles; `group_stride` is that of row-major A.
 ///
 /// # Safety
-/// As `generic`, where `permitted` is true; `rows` is 1 to 32.
+/// As `generic`, where `permitted` is true; `rows` is 1 to 32, and nothing else shapes this thread's tile registers.
 pub unsafe fn bf16_amx(
     rows: usize,
     groups: usize,

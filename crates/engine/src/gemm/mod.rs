@@ -1,5 +1,5 @@
 //! Matrix products `C = A B` with one order of summation: each element of C adds its products along the reduction one
-//! group after another, whatever the number of rows, the tiling or the threads. That is what makes the sampler's numbers
+//! group after another (AMX: one block of 32 after another), whatever the number of rows, the tiling or the threads. That is what makes the sampler's numbers
 //! equal the trainer's.
 //!
 //! A is row-major, its rows the tokens, or packed like B (for a gradient, whose reduction runs over the tokens). B is packed in panels of 32 columns: `[columns / 32][reduction / GROUP][32][GROUP]`.
@@ -27,8 +27,10 @@ const TILE_ROWS: usize = 14;
 
 /// Rows that one call of any kernel computes at most.
 pub const MAX_TILE_ROWS: usize = 32;
+#[cfg(target_arch = "x86_64")]
+const _: () = assert!(TILE_ROWS <= MAX_TILE_ROWS && amx::TILE_ROWS <= MAX_TILE_ROWS);
 
-/// Reduction length of one pass: 14 rows of A stay in the L1 cache.
+/// Reduction length of one pass: 14 rows of A stay in the L1 cache, a tile of AMX in the L2 cache.
 const PASS: usize = 1024;
 
 /// Bytes of B that a task goes over again and again: half of a 1 MiB L2 cache.
@@ -88,7 +90,7 @@ pub fn gemm<E: GemmElement>(pool: &Pool, a: Rows<'_, E>, b: PanelsView<'_, E>, c
     }
     assert!(a.stride >= b.reduction && a.data.len() >= (rows - 1) * a.stride + b.reduction, "A is too small");
     let tiles = rows.div_ceil(E::tile_rows());
-    // Tiles of equal height: 32 rows run as 11, 11, 10 and not as 14, 14, 4.
+    // Tiles of equal height: where 14 rows are a tile, 32 run as 11, 11, 10 and not as 14, 14, 4.
     let start = |tile: usize| tile * rows / tiles;
     let tile = |tile: usize| {
         let row = start(tile);

@@ -141,17 +141,23 @@ pub fn pack_rows<S: Element, E: Element>(
 /// Rows of a task of `pack_columns`: few enough that their pages and lines stay at hand from one panel to the next.
 const PACKED_ROWS: usize = 32;
 
+/// Panels of such a task, so that a few rows are work for several threads.
+const PACKED_PANELS: usize = 8;
+
 /// Packs a row-major [reduction, columns] matrix with rows `stride` apart (activations, their rows the reduction).
 pub fn pack_columns<E: GemmElement>(pool: &Pool, source: &[E], stride: usize, reduction: usize, out: &mut Panels<E>) {
     assert_eq!(out.reduction, reduction.next_multiple_of(E::GROUP));
     let (columns, length) = (out.columns, PANEL * out.reduction);
     let (count, padded) = (out.panels(), out.reduction);
+    let across = count.div_ceil(PACKED_PANELS);
     let parts = Parts::new(&mut out.data);
     let zeros = [E::default(); PANEL];
-    pool.run(padded.div_ceil(PACKED_ROWS), &|task| {
-        let (from, to) = (task * PACKED_ROWS, ((task + 1) * PACKED_ROWS).min(padded));
-        for index in 0..count {
-            // SAFETY: each task has its own groups of every panel.
+    pool.run(padded.div_ceil(PACKED_ROWS) * across, &|task| {
+        let from = task / across * PACKED_ROWS;
+        let to = (from + PACKED_ROWS).min(padded);
+        let first_panel = task % across * PACKED_PANELS;
+        for index in first_panel..(first_panel + PACKED_PANELS).min(count) {
+            // SAFETY: each task has its own groups of its own panels.
             let groups = unsafe { parts.get(index * length + from * PANEL, (to - from) * PANEL) };
             let first = index * PANEL;
             let width = (columns - first).min(PANEL);

@@ -94,7 +94,7 @@ fn rows_do_not_depend_on_their_batch<E: GemmElement>() {
         let pool = Pool::new(threads);
         let mut panels = Panels::<E>::zeros(columns, reduction);
         pack_rows(&pool, &b, reduction, reduction, &mut panels);
-        for batch in [1, 2, 5, 13, 14, 15, 31, 61] {
+        for batch in [1, 2, 5, 13, 14, 15, 16, 17, 31, 32, 33, 61] {
             let mut c = vec![0.0; rows * columns];
             for start in (0..rows).step_by(batch) {
                 let count = batch.min(rows - start);

@@ -9,71 +9,90 @@ use crate::pool::{Parts, Pool};
 /// Calls `work` with the columns of a packed matrix as rows, in a buffer that this thread keeps.
 pub(super) fn with_rows<E: GemmElement>(pool: &Pool, source: PanelsView<'_, E>, work: impl FnOnce(Rows<'_, E>)) {
     thread_local! {
-        static BUFFER: RefCell<Vec<i32>> = const { RefCell::new(Vec::new()) };
+        /// Groups of four bytes, whatever the element.
+        static BUFFER: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
     }
-    const { assert!(E::GROUP * size_of::<E>() == size_of::<i32>(), "a group is four bytes") };
-    let groups = source.reduction / E::GROUP;
+    const { assert!(E::GROUP * size_of::<E>() == size_of::<u32>()) };
     BUFFER.with_borrow_mut(|buffer| {
-        let length = source.panels() * PANEL * groups;
-        if buffer.len() < length {
-            buffer.resize(length, 0);
+        let groups = source.panels() * PANEL * source.reduction / E::GROUP;
+        if buffer.len() < groups {
+            buffer.resize(groups, 0);
         }
-        let buffer = &mut buffer[..length];
-        unpack(pool, source, groups, buffer);
-        // SAFETY: four bytes are one group of elements, which any bits may be.
-        let data = unsafe { std::slice::from_raw_parts(buffer.as_ptr().cast::<E>(), length * E::GROUP) };
-        work(Rows { data, rows: source.columns, stride: source.reduction });
+        // SAFETY: any bits are elements, and the buffer holds as many groups, aligned to four bytes.
+        let rows = unsafe { std::slice::from_raw_parts_mut(buffer.as_mut_ptr().cast::<E>(), groups * E::GROUP) };
+        unpack(pool, source, rows);
+        work(Rows { data: rows, rows: source.columns, stride: source.reduction });
     });
 }
 
-/// `out`: [panels * 32, groups].
-fn unpack<E: Element>(pool: &Pool, source: PanelsView<'_, E>, groups: usize, out: &mut [i32]) {
+/// `out`: [panels * 32, reduction].
+fn unpack<E: Element>(pool: &Pool, source: PanelsView<'_, E>, out: &mut [E]) {
+    let length = PANEL * source.reduction;
     let parts = Parts::new(out);
     pool.run(source.panels(), &|index| {
-        let panel = &source.panel(index)[..PANEL * groups * E::GROUP];
-        // SAFETY: the panel holds as many groups of four bytes; each task has its own rows.
-        unsafe { transpose(panel.as_ptr().cast(), groups, parts.get(index * PANEL * groups, PANEL * groups)) };
+        // SAFETY: each task has its own rows.
+        let rows = unsafe { parts.get(index * length, length) };
+        unpack_panel(&source.panel(index)[..length], source.reduction / E::GROUP, rows);
     });
 }
 
-/// `from`: [groups, 32]; `to`: [32, groups].
-///
-/// # Safety
-/// `from` holds that many groups, aligned or not.
-unsafe fn transpose(from: *const i32, groups: usize, to: &mut [i32]) {
-    // SAFETY: by this function's contract.
-    let done = unsafe { transpose_blocks(from, groups, to) };
-    for group in done..groups {
-        for row in 0..PANEL {
-            // SAFETY: by this function's contract.
-            to[row * groups + group] = unsafe { from.add(group * PANEL + row).read_unaligned() };
+/// `panel`: [groups, 32] of groups; `rows`: [32, groups].
+fn unpack_panel<E: Element>(panel: &[E], groups: usize, rows: &mut [E]) {
+    for group in unpack_blocks(panel, groups, rows)..groups {
+        for (row, from) in panel[group * PANEL * E::GROUP..].chunks_exact(E::GROUP).enumerate().take(PANEL) {
+            rows[(row * groups + group) * E::GROUP..][..E::GROUP].copy_from_slice(from);
         }
     }
 }
 
 /// What whole blocks of 16 groups there are, where vectors can; gives the groups that are done.
-///
-/// # Safety
-/// As `transpose`.
 #[cfg(target_arch = "x86_64")]
-unsafe fn transpose_blocks(from: *const i32, groups: usize, to: &mut [i32]) -> usize {
-    if crate::isa::isa() != crate::isa::Isa::Amx {
+fn unpack_blocks<E: Element>(panel: &[E], groups: usize, rows: &mut [E]) -> usize {
+    if !crate::isa::Isa::Avx512.available() {
         return 0;
     }
+    assert!(panel.len() >= PANEL * groups * E::GROUP && rows.len() >= PANEL * groups * E::GROUP);
+    let (from, to) = (panel.as_ptr().cast::<i32>(), rows.as_mut_ptr().cast::<i32>());
     let done = groups / 16 * 16;
     for group in (0..done).step_by(16) {
         for half in [0, 16] {
-            let to = &mut to[half * groups + group..(half + 15) * groups + group + 16];
-            // SAFETY: by this function's contract and by slicing; a machine with AMX has AVX-512.
-            unsafe { super::amx::transpose_16(from.add(group * PANEL + half), PANEL, to.as_mut_ptr(), groups) };
+            // SAFETY: both hold 32 times `groups` groups of four bytes, and the machine has AVX-512.
+            unsafe {
+                super::amx::transpose_16(from.add(group * PANEL + half), PANEL, to.add(half * groups + group), groups)
+            };
         }
     }
     done
 }
 
-/// # Safety
-/// Safe: it does nothing.
 #[cfg(not(target_arch = "x86_64"))]
-unsafe fn transpose_blocks(_: *const i32, _: usize, _: &mut [i32]) -> usize {
+fn unpack_blocks<E: Element>(_: &[E], _: usize, _: &mut [E]) -> usize {
     0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::element::Bf16;
+    use crate::gemm::{Panels, pack_rows};
+
+    fn comes_back<E: GemmElement>() {
+        let pool = Pool::new(2);
+        for (rows, groups) in [(1, 1), (31, 15), (32, 16), (33, 17), (70, 33)] {
+            let reduction = groups * E::GROUP;
+            let matrix: Vec<E> = (0..rows * reduction).map(|index| E::from_f32(index as f32)).collect();
+            let mut panels = Panels::<E>::zeros(rows, reduction);
+            pack_rows(&pool, &matrix, reduction, reduction, &mut panels);
+            with_rows(&pool, panels.view(), |unpacked| {
+                assert_eq!((unpacked.rows, unpacked.stride), (rows, reduction));
+                assert_eq!(unpacked.data[..matrix.len()], matrix, "{rows}x{groups}");
+            });
+        }
+    }
+
+    #[test]
+    fn what_was_packed_comes_back_row_by_row() {
+        comes_back::<f32>();
+        comes_back::<Bf16>();
+    }
 }
