@@ -1,6 +1,7 @@
 export { type BackendReport, sandboxReport } from './capabilities.ts'
 export { type CommandRequest, createDirectorySandbox, type DirectorySandbox } from './directory.ts'
 export { largestLimits } from './limits.ts'
+export { rememberVerdicts } from './remember-verdicts.ts'
 export { createSandbox, type Sandbox, type SandboxOptions } from './sandbox.ts'
 export { createSession, type Session } from './session.ts'
 export type {

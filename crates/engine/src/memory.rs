@@ -61,8 +61,8 @@ pub fn zeros<T: Copy + Default>(length: usize) -> Vec<T> {
 }
 
 /// The system's allocator, with what may be a buffer of numbers starting on a cache line: a vector register or a row of a tile is as wide
-/// as a line, and one that straddles two takes twice as long to load. Growing such a buffer copies it, and zeros are written at once. For
-/// the programs that run the kernels to choose, by `#[global_allocator]`.
+/// as a line, and one that straddles two takes twice as long to load. Growing such a buffer copies it. For the programs that run the
+/// kernels to choose, by `#[global_allocator]`.
 pub struct LineAligned;
 
 /// A cache line in bytes.
@@ -71,44 +71,74 @@ const LINE: usize = 64;
 /// The smallest buffer that is aligned: below are the texts and lists of everything else, of which there are many and which grow often.
 const SMALLEST_BUFFER: usize = 1024;
 
-fn widened(layout: Layout) -> Layout {
-    match layout.align_to(LINE) {
-        Ok(aligned) if layout.size() >= SMALLEST_BUFFER => aligned,
-        _ => layout,
+/// What is asked of the system for a buffer: a line more, so that one begins in it, with room before for how far in. (The system's
+/// own aligned allocation costs several times as much.) None where the buffer is to be as the system gives it.
+fn with_a_line_more(layout: Layout) -> Option<Layout> {
+    let wanted = layout.size() >= SMALLEST_BUFFER && layout.align() <= LINE;
+    if !wanted {
+        return None;
+    }
+    Layout::from_size_align(layout.size().checked_add(LINE)?, layout.align().max(align_of::<usize>())).ok()
+}
+
+/// The buffer in what the system gave.
+///
+/// # Safety
+/// `start` is null or begins an allocation by `with_a_line_more`.
+unsafe fn on_its_line(start: *mut u8) -> *mut u8 {
+    if start.is_null() {
+        return start;
+    }
+    // The distance is a line where `start` begins one, so there is room for a number before the buffer.
+    let distance = LINE - start.addr() % LINE;
+    // SAFETY: the buffer begins at most a line into the allocation, at least as far as a number's alignment goes.
+    unsafe {
+        let buffer = start.add(distance);
+        buffer.cast::<usize>().sub(1).write(distance);
+        buffer
     }
 }
 
-// SAFETY: every call goes to the system's allocator with a layout that follows from the caller's alone, and is no less aligned.
+// SAFETY: every call goes to the system's allocator with a layout that follows from the caller's alone, and no result is less aligned.
 unsafe impl GlobalAlloc for LineAligned {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: by this function's contract.
-        unsafe { System.alloc(widened(layout)) }
+        unsafe { with_a_line_more(layout).map_or_else(|| System.alloc(layout), |more| on_its_line(System.alloc(more))) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        let zeroed = |layout| {
+            // SAFETY: by this function's contract.
+            unsafe { System.alloc_zeroed(layout) }
+        };
         // SAFETY: as above.
-        unsafe { System.alloc_zeroed(widened(layout)) }
+        with_a_line_more(layout).map_or_else(|| zeroed(layout), |more| unsafe { on_its_line(zeroed(more)) })
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: as above; the size is one that the caller may ask for with this alignment.
+        // SAFETY: by this function's contract; the size is one that the caller may ask for with this alignment.
         unsafe {
-            let grown = widened(Layout::from_size_align_unchecked(size, layout.align()));
-            if widened(layout).align() == grown.align() {
-                return System.realloc(pointer, widened(layout), size);
+            let grown = Layout::from_size_align_unchecked(size, layout.align());
+            if with_a_line_more(layout).is_none() && with_a_line_more(grown).is_none() {
+                return System.realloc(pointer, layout, size);
             }
-            let moved = System.alloc(grown);
+            let moved = self.alloc(grown);
             if !moved.is_null() {
                 std::ptr::copy_nonoverlapping(pointer, moved, layout.size().min(size));
-                System.dealloc(pointer, widened(layout));
+                self.dealloc(pointer, layout);
             }
             moved
         }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, widened(layout)) }
+        // SAFETY: by this function's contract; before a buffer stands how far into its allocation it begins.
+        unsafe {
+            match with_a_line_more(layout) {
+                None => System.dealloc(pointer, layout),
+                Some(more) => System.dealloc(pointer.sub(pointer.cast::<usize>().sub(1).read()), more),
+            }
+        }
     }
 }
 

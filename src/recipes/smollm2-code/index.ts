@@ -8,7 +8,7 @@ import { generateTasks, loadTasks } from '../../data/index.ts'
 import { loadModel } from '../../engine/index.ts'
 import { createPolicy } from '../../rollouts/index.ts'
 import { defineRun } from '../../runs/index.ts'
-import { createSandbox } from '../../sandbox/index.ts'
+import { createSandbox, rememberVerdicts } from '../../sandbox/index.ts'
 import { policyGradient, sft } from '../../trainers/index.ts'
 import { answerRollout } from '../answer-rollout.ts'
 import { createCodeCard } from '../code-card.ts'
@@ -57,7 +57,7 @@ export default defineRun({
     const base = await loadModel(options.model)
     const model = await base.trainable({ lora: { rank: 32, alpha: 64, seed: run.seed } })
     const policy = createPolicy(model, { maxTokens })
-    const sandbox = await createSandbox()
+    const sandbox = rememberVerdicts(await createSandbox())
     const benchmarks = [
       {
         name: '',

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { createPolicy } from '../../rollouts/index.ts'
 import { defineRun } from '../../runs/index.ts'
-import { createSandbox } from '../../sandbox/index.ts'
+import { createSandbox, rememberVerdicts } from '../../sandbox/index.ts'
 import { groupPreference, policyGradient, pretrain, sft } from '../../trainers/index.ts'
 import { answerRollout } from '../answer-rollout.ts'
 import { createCodeCard } from '../code-card.ts'
@@ -46,7 +46,7 @@ export default defineRun({
       heldOut,
     })
     await run.dataset('tasks', sha256Of(tasks))
-    const sandbox = await createSandbox()
+    const sandbox = rememberVerdicts(await createSandbox())
     try {
       const documents = tasks.read.map(documentOf)
       const conversations = await run.once('instruction', () => instruction(sandbox, tasks.instructed))

@@ -17,8 +17,10 @@ impl GemmElement for f32 {
         }
     }
 
-    fn interleave(first: &[f32], _: &[f32], out: &mut [f32]) {
-        out.copy_from_slice(first);
+    fn interleave(rows: &[f32], stride: usize, out: &mut [f32]) {
+        for (row, out) in out.chunks_exact_mut(PANEL).enumerate() {
+            out.copy_from_slice(&rows[row * stride..][..PANEL]);
+        }
     }
 }
 
@@ -50,8 +52,8 @@ impl GemmElement for Bf16 {
         isa() != Isa::Amx
     }
 
-    fn interleave(first: &[Bf16], last: &[Bf16], out: &mut [Bf16]) {
-        interleave_pairs(first, last, out);
+    fn interleave(rows: &[Bf16], stride: usize, out: &mut [Bf16]) {
+        interleave_pairs(rows, stride, out);
     }
 }
 

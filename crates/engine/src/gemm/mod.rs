@@ -62,8 +62,8 @@ pub trait GemmElement: Element {
     fn reads_panels() -> bool {
         true
     }
-    /// Writes one group of the reduction for each column: the elements of its first and its last row.
-    fn interleave(first: &[Self], last: &[Self], out: &mut [Self]);
+    /// Writes whole groups of a panel: of 32 columns of rows `stride` apart, as many as `out` holds.
+    fn interleave(rows: &[Self], stride: usize, out: &mut [Self]);
 }
 
 /// The matrix A: `rows` rows of which `reduction` elements count, `stride` elements apart.

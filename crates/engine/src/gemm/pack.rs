@@ -151,7 +151,6 @@ pub fn pack_columns<E: GemmElement>(pool: &Pool, source: &[E], stride: usize, re
     let (count, padded) = (out.panels(), out.reduction);
     let across = count.div_ceil(PACKED_PANELS);
     let parts = Parts::new(&mut out.data);
-    let zeros = [E::default(); PANEL];
     pool.run(padded.div_ceil(PACKED_ROWS) * across, &|task| {
         let from = task / across * PACKED_ROWS;
         let to = (from + PACKED_ROWS).min(padded);
@@ -161,27 +160,31 @@ pub fn pack_columns<E: GemmElement>(pool: &Pool, source: &[E], stride: usize, re
             let groups = unsafe { parts.get(index * length + from * PANEL, (to - from) * PANEL) };
             let first = index * PANEL;
             let width = (columns - first).min(PANEL);
-            let row =
-                |row: usize| if row < reduction { &source[row * stride + first..][..width] } else { &zeros[..width] };
-            for (group, values) in groups.chunks_exact_mut(PANEL * E::GROUP).enumerate() {
-                let row_of_group = from + group * E::GROUP;
-                let (values, padding) = values.split_at_mut(width * E::GROUP);
-                E::interleave(row(row_of_group), row(row_of_group + E::GROUP - 1), values);
-                padding.fill(E::default());
+            // Whole groups of whole panels, which are nearly all, then the rest one by one.
+            let whole = if width < PANEL { 0 } else { (to.min(reduction) - from) / E::GROUP };
+            let (whole, rest) = groups.split_at_mut(whole * PANEL * E::GROUP);
+            E::interleave(&source[from * stride + first..], stride, whole);
+            let start = from + whole.len() / PANEL;
+            for (index, value) in rest.iter_mut().enumerate() {
+                let row = start + index / (PANEL * E::GROUP) * E::GROUP + index % E::GROUP;
+                let column = index / E::GROUP % PANEL;
+                let there = row < reduction && column < width;
+                *value = if there { source[row * stride + first + column] } else { E::default() };
             }
         }
     });
 }
 
 by_isa! {
-    /// Puts the elements of two rows side by side.
-    pub(super) fn interleave_pairs(first: &[Bf16], second: &[Bf16], out: &mut [Bf16]) {
+    /// Puts the elements of two rows side by side, for 32 columns of every pair of rows.
+    pub(super) fn interleave_pairs(rows: &[Bf16], stride: usize, out: &mut [Bf16]) {
         let _ = FMA;
-        let width = out.len() / 2;
-        let (first, second) = (&first[..width], &second[..width]);
-        for i in 0..width {
-            out[2 * i] = first[i];
-            out[2 * i + 1] = second[i];
+        for (pair, out) in out.chunks_exact_mut(2 * PANEL).enumerate() {
+            let (first, second) = (&rows[2 * pair * stride..][..PANEL], &rows[(2 * pair + 1) * stride..][..PANEL]);
+            for i in 0..PANEL {
+                out[2 * i] = first[i];
+                out[2 * i + 1] = second[i];
+            }
         }
     }
 }
