@@ -29,11 +29,11 @@ export default defineRun({
   name: 'tiny-code',
   seed: 1,
   options: {
-    pretrainSteps: steps(250),
-    sftSteps: steps(300),
-    preferenceSteps: steps(5),
-    grpoSteps: steps(32),
-    repairSteps: steps(10),
+    pretrainSteps: steps(200),
+    sftSteps: steps(220),
+    preferenceSteps: steps(9),
+    grpoSteps: steps(24),
+    repairSteps: steps(8),
     heldOut: steps(100),
     samples: steps(10),
   },
@@ -100,6 +100,7 @@ export default defineRun({
           ...onTests,
           algorithm: 'gdpo-contrast',
           steps: options.preferenceSteps,
+          optimizer: { learningRate: 2e-4, warmupSteps: 2, beta2: 0.99 },
         }),
       )
       await card.measure('preference')

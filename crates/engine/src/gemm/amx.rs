@@ -112,8 +112,12 @@ pub unsafe fn bf16_amx(
         shape_registers(rows);
         let two = rows > REGISTER_ROWS;
         load_sums(two, c, ldc, accumulate);
+        // Shorter ones are attention's, whose next panel lies elsewhere.
+        let far = groups > 4 * BLOCK;
         for block in 0..groups / BLOCK {
-            prefetch(b.wrapping_add((block + AHEAD) * BLOCK * 2 * PANEL));
+            if far {
+                prefetch(b.wrapping_add((block + AHEAD) * BLOCK * 2 * PANEL));
+            }
             add_block(two, a.add(block * 2 * BLOCK), lda, b.add(block * BLOCK * 2 * PANEL));
         }
         let rest = groups % BLOCK;

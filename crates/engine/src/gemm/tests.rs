@@ -138,7 +138,9 @@ fn sums_by_blocks_of_32_on_amx() {
     if crate::isa::isa() != crate::isa::Isa::Amx {
         return;
     }
-    for (rows, columns, reduction) in [(1, 32, 32), (16, 40, 64), (17, 64, 7), (32, 33, 2080), (45, 96, 1130)] {
+    for (rows, columns, reduction) in
+        [(1, 32, 32), (2, 32, 96), (3, 64, 70), (4, 32, 576), (16, 40, 64), (17, 64, 7), (32, 33, 2080), (45, 96, 1130)]
+    {
         let a = rounded::<Bf16>(&numbers(rows * reduction, 5));
         let b = rounded::<Bf16>(&numbers(columns * reduction, 6));
         let (a_padded, stride) = padded::<Bf16>(&a, rows, reduction);
@@ -153,6 +155,37 @@ fn sums_by_blocks_of_32_on_amx() {
                 let (got, want) = (c[row * columns + column], by_blocks(a, b));
                 assert_eq!(got.to_bits(), want.to_bits(), "{rows}x{columns}x{reduction}: {got} for {want}");
             }
+        }
+    }
+}
+
+#[test]
+fn gives_a_row_the_same_bits_alone_and_among_others_down_to_denormal_numbers() {
+    let (rows, columns, reduction) = (21, 32, 90);
+    for exponent in [-20, -60, -63, -66, -70] {
+        let scaled = |seed| -> Vec<f32> {
+            // Every third number is far smaller, down to denormal ones of its own.
+            let small = |index: usize| if index.is_multiple_of(3) { exponent - 60 } else { exponent };
+            let all = numbers(rows * reduction.max(columns) * 2, seed);
+            all.iter().enumerate().map(|(index, value)| value * 2.0f32.powi(small(index))).collect()
+        };
+        let (a, b) = (scaled(7), scaled(8));
+        let a: Vec<Bf16> = a[..rows * reduction].iter().copied().map(Bf16::from_f32).collect();
+        let pool = Pool::new(1);
+        let mut panels = Panels::<Bf16>::zeros(columns, reduction);
+        pack_rows(&pool, &b[..columns * reduction], reduction, reduction, &mut panels);
+        let product = |batch: usize| {
+            let mut c = vec![0.0f32; rows * columns];
+            for start in (0..rows).step_by(batch) {
+                let part = Rows { data: &a[start * reduction..], rows: batch.min(rows - start), stride: reduction };
+                let output = Output { data: &mut c[start * columns..], stride: columns, offset: 0 };
+                gemm(&pool, part, panels.view(), output, false);
+            }
+            c.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+        };
+        let all = product(rows);
+        for batch in [1, 2, 3, 5] {
+            assert!(product(batch) == all, "2^{exponent}, {batch} rows at a time");
         }
     }
 }
