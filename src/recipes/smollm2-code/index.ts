@@ -28,7 +28,7 @@ export default defineRun({
     sftSteps: count(60),
     /** Questions that the model answers in its own way and learns to go on answering so, next to what is new. */
     rehearsed: count(280),
-    grpoSteps: count(8),
+    grpoSteps: count(10),
     /** Tasks of a step of GRPO, four answers each. */
     tasksPerStep: count(64),
     heldOut: count(100),
@@ -45,7 +45,8 @@ export default defineRun({
       examples: false,
     }
     const shown = generateTasks({ ...family, seed: run.seed * 2, count: 900, split: 'train' })
-    const practised = generateTasks({ ...family, seed: run.seed * 2 + 1, count: 800, split: 'train' })
+    // Their combinations of operations were not shown: on those that were, rewards are high already and teach little of others.
+    const practised = generateTasks({ ...family, seed: run.seed * 2 + 1, count: 800, split: 'validation' })
     const heldOut = generateTasks({
       ...family,
       seed: run.seed,
