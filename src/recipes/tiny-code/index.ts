@@ -31,9 +31,9 @@ export default defineRun({
   options: {
     pretrainSteps: steps(250),
     sftSteps: steps(300),
-    preferenceSteps: steps(12),
-    grpoSteps: steps(32),
-    repairSteps: steps(10),
+    preferenceSteps: steps(10),
+    grpoSteps: steps(26),
+    repairSteps: steps(8),
     heldOut: steps(100),
     samples: steps(10),
   },
