@@ -12,6 +12,7 @@ import { scoreCommand } from './commands/score.ts'
 import { tasksCommand } from './commands/tasks.ts'
 import { trainCommand } from './commands/train.ts'
 import type { LoadModel } from './load-model.ts'
+import { exitAsExpected } from './premature-exit.ts'
 import { createProgram, runProgram } from './program.ts'
 import { showProgress } from './show-progress.ts'
 
@@ -19,9 +20,9 @@ const load: LoadModel = (name, options) => loadModel(name, { ...options, onProgr
 
 // A reader that has seen enough (`| head`) is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0)
+  if (error.code === 'EPIPE') return exitAsExpected(0)
   process.stderr.write(`whetstone: standard output cannot be written: ${error.message}\n`, () =>
-    process.exit(1),
+    exitAsExpected(1),
   )
 })
 const commands = [
@@ -38,5 +39,5 @@ const commands = [
   doctorCommand(),
 ]
 await runProgram(createProgram(commands), process.argv.slice(2))
-// What a failed program left under way, its timers or its servers, does not keep the process once all is written.
-if (process.exitCode) process.stdout.write('', () => process.stderr.write('', () => process.exit()))
+// What a program left under way, its timers or its servers, does not keep the process once all is written.
+process.stdout.write('', () => process.stderr.write('', () => process.exit()))

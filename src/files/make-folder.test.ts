@@ -26,8 +26,8 @@ it('is refused in the place of a link to nothing', async () => {
   const root = await mkdtemp(join(tmpdir(), 'whetstone-folder-'))
   const link = join(root, 'link')
   await symlink(join(root, 'nothing'), link)
-  await expect(makeFolder(link)).rejects.toThrow('it is a link to nothing')
-  await expect(makeFolder(join(link, 'below'))).rejects.toThrow('it is a link to nothing')
+  await expect(makeFolder(link)).rejects.toThrow('is a link to nothing')
+  await expect(makeFolder(join(link, 'below'))).rejects.toThrow('is a link to nothing')
   await rm(root, { recursive: true })
 })
 

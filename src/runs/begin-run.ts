@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomically } from '../files/index.ts'
 import { type Configuration, compareConfigurations, readConfiguration } from './configuration.ts'
@@ -27,7 +27,7 @@ export async function beginRun(
     created: new Date().toISOString(),
   }
   const before = await readConfiguration(path)
-  if (before) {
+  if (before && !(await isBlank(directory, before))) {
     if (!resume)
       throw new RunError(
         `there is a run in ${directory} already; go on with it (--resume, in a program resume: true), or choose another directory`,
@@ -35,9 +35,16 @@ export async function beginRun(
     for (const warning of compareConfigurations(before, now, path)) onWarning(warning)
     return before
   }
-  if (resume) onWarning(`there is no run in ${directory} yet; one begins`)
+  if (resume && !before) onWarning(`there is no run in ${directory} yet; one begins`)
   await writing('config.json', 'Nothing was begun', () => writeConfiguration(directory, now))
   return now
+}
+
+/** Whether a run began there and recorded nothing, as one whose options were wrong: it may begin anew, with others. */
+async function isBlank(directory: string, { datasets }: Configuration): Promise<boolean> {
+  const metrics = await stat(join(directory, 'metrics.jsonl')).catch(() => undefined)
+  const kept = await Promise.all(['checkpoints', 'results'].map((folder) => namesIn(join(directory, folder))))
+  return (metrics?.size ?? 0) === 0 && kept.flat().length === 0 && Object.keys(datasets).length === 0
 }
 
 /** Refuses a directory that is somebody else's, before anything is put into it or taken out: with files and no run's config.json. */

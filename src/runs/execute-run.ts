@@ -28,12 +28,12 @@ export interface Execution {
 /** Runs a definition to its end, or to a checkpoint where the signal stops it (RunInterrupted). Writes the report then too, and after an error. */
 export async function executeRun(
   definition: RunDefinition,
-  { directory, settings = [], log = () => {}, ...execution }: Execution,
+  { directory: path, settings = [], log = () => {}, ...execution }: Execution,
 ): Promise<{ digest: string; report: string }> {
-  await checkLayout(resolve(directory), { for: 'writing' })
-  const before = execution.resume
-    ? await readConfiguration(join(resolve(directory), 'config.json'))
-    : undefined
+  // At once: the program may change the process's folder.
+  const directory = resolve(path)
+  await checkLayout(directory, { for: 'writing' })
+  const before = execution.resume ? await readConfiguration(join(directory, 'config.json')) : undefined
   const options = parseOptions(definition, settings, before?.options)
   const seed = execution.seed ?? before?.seed ?? definition.seed ?? 0
   const { name, checkpointEvery } = definition

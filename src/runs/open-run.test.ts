@@ -28,6 +28,17 @@ async function withRun<T>(more: Partial<RunOptions>, use: (run: Run) => Promise<
   }
 }
 
+it('a run that recorded nothing may begin anew with other options', async () => {
+  await withRun({ options: { steps: -1 } }, async () => {})
+  await withRun({ options: { steps: 5 } }, async (run) => {
+    await run.once('kept', async () => 1)
+  })
+  await expect(openRun(directory, { ...base, options: { steps: 6 } })).rejects.toThrow('there is a run in')
+  await expect(openRun(directory, { ...base, options: { steps: 6 }, resume: true })).rejects.toThrow(
+    'steps was 5 and is 6',
+  )
+})
+
 it('a program that is left behind writes nothing into a run that is over', async () => {
   const run = await openRun(directory, base)
   const report = { stage: 'a', step: 0, steps: 2, metrics: {}, seconds: {}, warnings: [] }
@@ -224,7 +235,7 @@ describe('a run in a directory', () => {
   })
 
   it('is not begun over another, nor among files of something else', async () => {
-    await withRun({}, async () => {})
+    await withRun({}, (run) => run.once('kept', async () => 1))
     await expect(openRun(directory, base)).rejects.toThrow('there is a run in')
     await writeFile(join(parent, 'notes.txt'), '')
     await expect(openRun(parent, base)).rejects.toThrow(
@@ -233,7 +244,7 @@ describe('a run in a directory', () => {
   })
 
   it('is not resumed with another configuration, and says which part differs', async () => {
-    await withRun({ options: { rate: 0.1, data: { size: 3 } } }, async () => {})
+    await withRun({ options: { rate: 0.1, data: { size: 3 } } }, (run) => run.once('kept', async () => 1))
     await expect(
       openRun(directory, { ...base, resume: true, options: { rate: 0.2, data: { size: 3, kind: 'a' } } }),
     ).rejects.toThrow('rate was 0.1 and is 0.2; data.kind was not given and is "a"')

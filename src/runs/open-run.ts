@@ -25,7 +25,7 @@ import { parseJson } from './parse-json.ts'
 import { newestGood, removeRolloutsBeyond, restore } from './restore.ts'
 import type { Run, RunOptions } from './run.ts'
 import { runDigest } from './run-digest.ts'
-import { RunError, RunInterrupted, writing } from './run-error.ts'
+import { RunError, RunInterrupted, RunOver, writing } from './run-error.ts'
 import { sortedByName, toJsonLine } from './to-json.ts'
 import { keepTokenTexts } from './token-texts.ts'
 
@@ -66,7 +66,7 @@ async function runInDirectory(directory: string, options: RunOptions, lock: Lock
   let over = false
   /** A program that was left behind at its first error may still be at work when another goes on with the directory. */
   const refuseOver = () => {
-    if (over) throw new RunError(`the run in ${directory} is over, and records nothing any more`)
+    if (over) throw new RunOver(directory)
   }
   const refuseStopped = () => {
     refuseOver()
@@ -214,6 +214,12 @@ async function runInDirectory(directory: string, options: RunOptions, lock: Lock
 
     async finish() {
       refuseStopped()
+      // A stage that is left writes a checkpoint of where it was left.
+      const left = current.steps > 0 && written.stage === current.stage && written.steps === current.steps
+      if (current.stage !== '' && !left)
+        throw new RunError(
+          `the run was to end while ${current.stage} was under way, after ${current.steps} steps; await the loop over its steps`,
+        )
       await cutHistory()
       const digest = await runDigest(directory)
       await writeFileAtomically(join(directory, 'finished.json'), JSON.stringify({ digest }))

@@ -3,6 +3,13 @@ export class RunError extends Error {
   override name = 'RunError'
 }
 
+/** Something was to be recorded of a run that had ended: a program that was left behind at the run's end or first error. */
+export class RunOver extends RunError {
+  constructor(directory: string) {
+    super(`the run in ${directory} is over, and records nothing any more`)
+  }
+}
+
 /** Options that a program does not have, or not with these values. */
 export class OptionsError extends RunError {
   override name = 'OptionsError'

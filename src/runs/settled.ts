@@ -1,5 +1,5 @@
 import { hearStrayRejections, messageOf } from '../rollouts/index.ts'
-import { RunError } from './run-error.ts'
+import { RunError, RunOver } from './run-error.ts'
 
 /**
  * What the user's program comes to. Errors: its own; that of a promise of it that nobody awaits; where nothing is under way any more that
@@ -15,7 +15,8 @@ export async function settled<T>(what: string, work: () => Promise<T>): Promise<
     )
   let over = false
   const onStray = (cause: unknown) => {
-    // Node then ends the process, as it does where nobody listens.
+    // What a program that was left behind comes to is no news; anything else ends the process, as where nobody listens.
+    if (over && cause instanceof RunOver) return
     if (over) throw cause
     const words = `a promise of ${what} that nobody awaited was rejected: ${messageOf(cause)}`
     failed.reject(new RunError(words, { cause }))

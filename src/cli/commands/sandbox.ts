@@ -11,6 +11,7 @@ import {
   type Sandbox,
   type Verdict,
 } from '../../sandbox/index.ts'
+import { CommandError } from '../command-error.ts'
 import { readInputFile, readInputText } from '../input-files.ts'
 import { integer, nonEmpty } from '../option-parsers.ts'
 import { writeLine } from '../write-line.ts'
@@ -90,7 +91,11 @@ export function sandboxCommand(): Command {
       capParser('fileBytes', mebibyte),
       defaultLimits.fileBytes / mebibyte,
     )
-    .option('--tests <file>', 'judge the program as a solution by these tests', nonEmpty)
+    .option(
+      '--tests <file>',
+      'judge the program as a solution by these tests: code in its language that throws where it is wrong',
+      nonEmpty,
+    )
     .option('--entry <name>', 'the function that the tests call; needed with --tests', nonEmpty)
     .option('--json', 'print the result as one JSON object')
     .addHelpText('after', '\nExits 0 when the program ended well or the tests passed, else 1.')
@@ -169,6 +174,7 @@ async function run(sandbox: Sandbox, source: string, limits: Limits, invocation:
 
 async function judge(sandbox: Sandbox, source: string, limits: Limits, { language, options }: Invocation) {
   const tests = await readInputText(options.tests!)
+  if (tests.trim() === '') throw new CommandError(`${options.tests} has no tests; write code that throws`)
   return sandbox.runTests({ language, solution: source, tests, entryPoint: options.entry!, limits })
 }
 

@@ -184,7 +184,7 @@ export default defineRun({ name: 'never', async train() {
     [
       'leaves.ts',
       'process.exit(0)',
-      /leaves\.ts ended the process before the run was over \(process\.exit, or the error above\); --resume/,
+      /leaves\.ts ended the process before the run was over \(process\.exit, or an error that nobody caught\); --resume/,
     ],
     [
       'drops.ts',
@@ -194,6 +194,17 @@ export default defineRun({ name: 'drops', async train() {
   await new Promise((resolve) => setTimeout(resolve, 60_000))
 } })`,
       /drops\.ts:3: a promise of train\(\) of drops that nobody awaited was rejected: Expected property name/,
+    ],
+    [
+      'unawaited.ts',
+      `import { defineRun } from ${JSON.stringify(join(source, 'runs', 'index.ts'))}
+import { toyModel, toyPretrain } from ${JSON.stringify(join(source, 'runs', 'testing', 'toy-training.ts'))}
+export default defineRun({ name: 'unawaited', async train({ run }) {
+  const model = await toyModel()
+  void (async () => { for await (const _ of toyPretrain(model, run, 5000)); })()
+  await new Promise((resolve) => setTimeout(resolve, 200))
+} })`,
+      /the run was to end while pretrain was under way, after \d+ steps; await the loop over its steps/,
     ],
     ['enum.ts', 'enum A { B }', /enum\.ts:1: SyntaxError: TypeScript enum is not supported/],
   ])('says what is wrong with %s, and in which line', async (name, content, message) => {

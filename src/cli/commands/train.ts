@@ -91,6 +91,7 @@ async function train(
       log: (text) => screen.line(text),
     })
     screen.stop()
+    over()
     if (options.json) await writeLine(JSON.stringify({ digest, directory: options.run, report }))
     else {
       await writeLine(`report  ${shortestPath(report)}`)
