@@ -189,34 +189,25 @@ unsafe fn store_sums(two: bool, c: *mut f32, ldc: usize) {
 unsafe fn add_block(two: bool, a: *const Bf16, lda: usize, b: *const Bf16) {
     // SAFETY: by this function's contract.
     unsafe {
+        asm!(
+            "tileloadd tmm4, [{a} + {lda}]",
+            "tileloadd tmm6, [{b} + {ldb}]",
+            "tdpbf16ps tmm0, tmm4, tmm6",
+            "tileloadd tmm7, [{b} + {ldb} + 64]",
+            "tdpbf16ps tmm1, tmm4, tmm7",
+            a = in(reg) a,
+            lda = in(reg) lda * 2,
+            b = in(reg) b,
+            ldb = in(reg) PANEL * 4,
+            options(nostack, readonly),
+        );
         if two {
             asm!(
-                "tileloadd tmm4, [{a} + {lda}]",
-                "tileloadd tmm6, [{b} + {ldb}]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tileloadd tmm7, [{b} + {ldb} + 64]",
-                "tdpbf16ps tmm1, tmm4, tmm7",
                 "tileloadd tmm5, [{lower} + {lda}]",
                 "tdpbf16ps tmm2, tmm5, tmm6",
                 "tdpbf16ps tmm3, tmm5, tmm7",
-                a = in(reg) a,
                 lower = in(reg) a.add(REGISTER_ROWS * lda),
                 lda = in(reg) lda * 2,
-                b = in(reg) b,
-                ldb = in(reg) PANEL * 4,
-                options(nostack, readonly),
-            );
-        } else {
-            asm!(
-                "tileloadd tmm4, [{a} + {lda}]",
-                "tileloadd tmm6, [{b} + {ldb}]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tileloadd tmm7, [{b} + {ldb} + 64]",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                a = in(reg) a,
-                lda = in(reg) lda * 2,
-                b = in(reg) b,
-                ldb = in(reg) PANEL * 4,
                 options(nostack, readonly),
             );
         }
