@@ -140,7 +140,8 @@ describe('sample and score of a real model', () => {
     const adapter = join(directory, 'adapter')
     await trained.saveWeights(adapter)
     const file = join(directory, 'adapter.jsonl')
-    await writeFile(file, '[1, 2, 3, 4]')
+    // Some editors put a byte order mark first.
+    await writeFile(file, '\uFEFF[1, 2, 3, 4]')
     const score = (...args: string[]) => whetstone('score', '--tokens', file, '--json', ...args)
     const named = await score('--model', adapter)
     expect(named.stderr).toBe('')
@@ -174,7 +175,7 @@ describe('sample and score of a real model', () => {
 })
 
 describe('chat', () => {
-  const talk = (input: string, ...flags: string[]) => {
+  const talk = (input: string | Buffer, ...flags: string[]) => {
     const child = execFile(process.execPath, [main, 'chat', '--model', model, ...flags])
     child.stdin?.end(input)
     return new Promise<Outcome>((resolve) => {
@@ -195,6 +196,15 @@ describe('chat', () => {
     expect(first.code).toBe(0)
     expect(first.stdout.match(/\[length\]|\n/g)?.length).toBeGreaterThanOrEqual(2)
     expect(await talk('abc\n\n/reset\ndef\n/exit\nghi', ...flags)).toEqual(first)
+  })
+
+  it('sends neither a command that it does not have nor what is not UTF-8', async () => {
+    const { stdout, code } = await talk(Buffer.from('/quit\n\xff\n', 'latin1'))
+    expect({ stdout, code }).toEqual({
+      stdout:
+        '(there is no /quit; /reset and /exit are the commands)\n(that line is not UTF-8 text; set the terminal, or the file, to UTF-8)\n',
+      code: 0,
+    })
   })
 
   it('refuses instructions for a model without a chat template', async () => {

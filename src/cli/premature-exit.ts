@@ -1,3 +1,5 @@
+import { errorText } from './error-text.ts'
+
 /** The command's own end, which is not that of the program it runs. */
 let isExpected = false
 
@@ -9,19 +11,32 @@ export function exitAsExpected(code: number): never {
 
 /**
  * Has a process that ends while a program is still at work (its `process.exit`, an error that nobody caught) end in words and as a failure,
- * whatever code it gave; `expected` is a code to leave as it is. Gives what takes this back.
+ * whatever code it gave. `expected` is a code to leave as it is, `wordsOf` says where an error came from. Gives what takes this back.
  */
-export function refusePrematureExit(what: string, expected: number): () => void {
+export function refusePrematureExit(
+  what: string,
+  { expected, wordsOf }: { expected: number; wordsOf(error: unknown): unknown },
+): () => void {
+  let uncaught: string | undefined
+  const onError = (error: unknown) => {
+    uncaught = errorText(wordsOf(error))
+    process.exit(1)
+  }
   const onExit = (code: number) => {
     if (code === expected) return
     process.exitCode = code || 1
-    const reason = isExpected
-      ? 'standard output was closed before the run was over'
-      : `${what} ended the process before the run was over (process.exit, or an error that nobody caught)`
     process.stderr.write(
-      `whetstone: ${reason}; --resume goes on from its last checkpoint, where there is one\n`,
+      `whetstone: ${reason(what, uncaught)}; --resume goes on from its last checkpoint, where there is one\n`,
     )
   }
-  process.on('exit', onExit)
-  return () => process.off('exit', onExit)
+  process.on('uncaughtException', onError).on('exit', onExit)
+  return () => process.off('uncaughtException', onError).off('exit', onExit)
+}
+
+function reason(what: string, uncaught: string | undefined): string {
+  if (uncaught !== undefined)
+    return `an error that nobody caught ended ${what} before the run was over: ${uncaught}`
+  return isExpected
+    ? 'standard output was closed before the run was over'
+    : `${what} ended the process before the run was over (process.exit)`
 }

@@ -1,21 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
-import { messageOf } from './command-error.ts'
+import { errorText } from './error-text.ts'
 
 const USAGE_ERROR = 2
-/** Errors that tell the user what to mend; any other is a defect and keeps its stack. */
-const EXPECTED = new Set([
-  'CommandError',
-  'ResolveError',
-  'HubUnreachable',
-  'TextError',
-  'DataError',
-  'EngineError',
-  'RunError',
-  'OptionsError',
-  'RolloutError',
-  'Error',
-])
 
 /** The `whetstone` command with its subcommands. */
 export function createProgram(commands: readonly Command[]): Command {
@@ -38,10 +25,7 @@ export async function runProgram(program: Command, args: readonly string[]): Pro
     // Commander has already written its message.
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : USAGE_ERROR
     else {
-      const expected = error instanceof Error && EXPECTED.has(error.name)
-      process.stderr.write(
-        `whetstone: ${expected || !(error instanceof Error) ? messageOf(error) : error.stack}\n`,
-      )
+      process.stderr.write(`whetstone: ${errorText(error)}\n`)
       process.exitCode = error instanceof Error && error.name === 'OptionsError' ? USAGE_ERROR : 1
     }
   }

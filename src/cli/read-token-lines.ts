@@ -24,9 +24,10 @@ export async function* readTokenLines(file: string, vocabularySize: number): Asy
       if (rows === 0) throw new CommandError(`${file} has no rows of tokens; write a JSON array on each line`)
       return
     }
-    if (line.value.trim() === '') continue
+    const text = number === 1 ? line.value.replace(/^\uFEFF/, '') : line.value
+    if (text.trim() === '') continue
     rows++
-    yield parseRow(line.value, `${file}, line ${number}`, vocabularySize)
+    yield parseRow(text, `${file}, line ${number}`, vocabularySize)
   }
 }
 

@@ -25,6 +25,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     exitAsExpected(1),
   )
 })
+// What cannot be shown on the way (a full disk behind it, a closed terminal) ends no training.
+process.stderr.on('error', () => {})
 const commands = [
   pullCommand(),
   sampleCommand(load),

@@ -56,13 +56,15 @@ export function compareConfigurations(before: Configuration, now: Configuration,
     )
   const warnings: string[] = []
   const compare = (what: string, was: unknown, is: unknown) => {
-    if (was !== is) warnings.push(`${what} was ${was} when the run began and is ${is}`)
+    if (was !== is)
+      warnings.push(`${what} was ${was ?? 'not named'} when the run began and is ${is ?? 'not named'}`)
   }
   compare('the engine path', before.hardware.enginePath, now.hardware.enginePath)
   compare('whetstone', before.versions.whetstone, now.versions.whetstone)
   compare('Node', before.versions.node, now.versions.node)
-  if (before.program?.sha256 !== now.program?.sha256)
-    warnings.push(`${now.program?.file ?? 'the program'} was changed since the run began`)
+  compare('the program', before.program?.file, now.program?.file)
+  if (before.program?.file === now.program?.file && before.program?.sha256 !== now.program?.sha256)
+    warnings.push(`${now.program?.file} was changed since the run began`)
   return warnings.map((warning) => `${warning}: results may differ from those of a run that was not resumed`)
 }
 

@@ -5,9 +5,11 @@ import { pathProblem } from './layout.ts'
 import { filesBelow, namesIn } from './listings.ts'
 import { parseJson } from './parse-json.ts'
 import { readHistory } from './report/history.ts'
+import { type DigestedFiles, digestedFiles } from './run-digest.ts'
 
-/** finished.json. */
-export const finishedSchema = z.object({ digest: z.string() })
+/** finished.json: the digest with which the run ended, and `bytes sha256` of each file in it by its name there. */
+export const finishedSchema = z.object({ digest: z.string(), files: z.record(z.string(), z.string()) })
+export type Finished = z.infer<typeof finishedSchema>
 
 /** Files of rollouts that the metrics tell of and that are gone, relative to the run's directory. Without them the digest is another. */
 async function missingRollouts(directory: string): Promise<string[]> {
@@ -23,27 +25,43 @@ async function missingRollouts(directory: string): Promise<string[]> {
 }
 
 /**
- * What is wrong with the digest of a run, if anything is: rollouts that are not all there, or another digest than the one with which the run
+ * What is wrong with the digest of a run, if anything is: rollouts that are not all there, or other files than those with which the run
  * ended.
  */
-export async function digestProblem(path: string, digest?: string): Promise<string | undefined> {
+export async function digestProblem(path: string): Promise<string | undefined> {
   const directory = resolve(path)
   const missing = await missingRollouts(directory)
-  if (missing.length === 0) {
-    const ended = await digestAtEnd(directory)
-    if (digest === undefined || ended === undefined || ended === digest) return undefined
-    return `the run ended with the digest ${ended}, and files of ${directory} have been changed or removed since`
-  }
-  const named = missing.slice(0, 5).join(', ') + (missing.length > 5 ? ` and ${missing.length - 5} more` : '')
-  return `missing in ${directory}: ${named}. The digest is not that of the run as it was written; bring the files back to have it again`
+  if (missing.length > 0)
+    return `missing in ${directory}: ${listed(missing)}. The digest is not that of the run as it was written; bring the files back to have it again`
+  const ended = await finished(directory)
+  if (ended === undefined) return undefined
+  const changes = changesSince(ended.files, await digestedFiles(directory))
+  if (changes.length === 0) return undefined
+  return `the run in ${directory} ended with the digest ${ended.digest}, and since then ${listed(changes)}`
 }
 
-/** Of a run that has ended. */
-async function digestAtEnd(directory: string): Promise<string | undefined> {
+function changesSince(ended: Finished['files'], now: DigestedFiles): string[] {
+  const contents = new Map(now)
+  return [
+    ...Object.entries(ended).flatMap(([name, content]) => {
+      const is = contents.get(name)
+      return is === content ? [] : `${name} was ${is === undefined ? 'removed' : 'changed'}`
+    }),
+    ...now.filter(([name]) => !Object.hasOwn(ended, name)).map(([name]) => `${name} was added`),
+  ]
+}
+
+function listed(names: readonly string[]): string {
+  const more = names.length > 5 ? ` and ${names.length - 5} more` : ''
+  return names.slice(0, 5).join(', ') + more
+}
+
+/** Undefined where the run has not ended. */
+async function finished(directory: string): Promise<Finished | undefined> {
   const path = join(directory, 'finished.json')
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined
     throw pathProblem(path, error)
   })
-  return text === undefined ? undefined : parseJson(finishedSchema, text, path).digest
+  return text === undefined ? undefined : parseJson(finishedSchema, text, path)
 }

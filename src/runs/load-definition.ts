@@ -7,6 +7,8 @@ import { settled } from './settled.ts'
 
 const PROGRAM = /\.[cm]?[jt]s$/
 const NAMES = ['index.ts', 'recipe.ts', 'index.js', 'recipe.js']
+/** Errors whose message says all; of any other the kind is said too. */
+const WORDED = /^(Error|(Run|Options|Data|Rollout|Engine|Text|Resolve)Error|HubUnreachable)$/
 
 /** The file that a path means: itself, or the program in a folder. Undefined where there is none. */
 export async function programAt(path: string): Promise<string | undefined> {
@@ -44,11 +46,13 @@ export async function loadDefinition(file: string): Promise<RunDefinition> {
 export function withPlace(error: unknown, file: string): unknown {
   if (!(error instanceof Error)) return new RunError(`${file}: threw ${String(error)}`, { cause: error })
   const line = lineIn(error, file) ?? (error.cause instanceof Error ? lineIn(error.cause, file) : undefined)
-  if (line === undefined) return error
-  const { name } = error
-  const kind = name === 'Error' || name.endsWith('RunError') ? '' : `${name}: `
-  const message = error.message.split('\n').find((text) => text.trim() !== '') ?? ''
-  return new RunError(`${line}: ${kind}${kind === '' ? error.message : message.trim()}`, { cause: error })
+  if (line === undefined || error.message.startsWith(`${file}:`)) return error
+  const worded = WORDED.test(error.name)
+  const first = error.message.split('\n').find((text) => text.trim() !== '')
+  const message = (worded && first !== undefined ? error.message : first?.trim()) ?? 'it has no message'
+  return new RunError(`${line}: ${worded && first !== undefined ? '' : `${error.name}: `}${message}`, {
+    cause: error,
+  })
 }
 
 /** `path:line` of the first frame in the file, or of another file that the user's folder holds and that cannot be parsed. */

@@ -199,16 +199,34 @@ describe('a run in a directory', () => {
     expect(await readdir(join(directory, 'checkpoints'))).toContain('reinforce-4')
   })
 
-  it('names the digest it ended with where a file of it was changed since', async () => {
+  it('says how much of the metrics is there where they are cut', async () => {
+    await withRun({}, (run) => train(run, 4))
+    await truncate(join(directory, 'metrics.jsonl'), 10)
+    await expect(withRun({ resume: true }, finish)).rejects.toThrow(
+      /is not what the run wrote \(it has 10 bytes where the checkpoint tells of \d+\)/,
+    )
+  })
+
+  it('names the digest it ended with, and which files are others since', async () => {
     const ended = await withRun({}, async (run) => {
       await train(run)
       return run.finish()
     })
-    expect(await digestProblem(directory, await runDigest(directory))).toBeUndefined()
-    await rm(join(directory, 'metrics.jsonl'))
+    expect(await digestProblem(directory)).toBeUndefined()
     await writeFile(join(directory, 'metrics.jsonl'), '')
-    const problem = await digestProblem(directory, await runDigest(directory))
-    expect(problem).toContain(`the run ended with the digest ${ended}`)
+    await writeFile(join(directory, 'rollouts', 'mine.jsonl'), '')
+    expect(await digestProblem(directory)).toBe(
+      `the run in ${directory} ended with the digest ${ended}, and since then metrics.jsonl was changed, rollouts/mine.jsonl was added`,
+    )
+  })
+
+  it.each([
+    ['a BigInt', 1n, 'Do not know how to serialize a BigInt'],
+    ['nothing', undefined, 'it is undefined'],
+  ])('refuses %s as a result, by its name', async (_, value, reason) => {
+    await expect(withRun({}, (run) => run.once('odd', async () => value))).rejects.toThrow(
+      `the result odd cannot be kept as JSON: ${reason}`,
+    )
   })
 
   it.each([

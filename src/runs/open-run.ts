@@ -15,7 +15,7 @@ import {
   writeCheckpoint,
 } from './checkpoints.ts'
 import type { Configuration } from './configuration.ts'
-import { digestProblem } from './digest-problem.ts'
+import { digestProblem, type Finished } from './digest-problem.ts'
 import { hashFile } from './hash-file.ts'
 import { openHistory } from './history.ts'
 import { checkLayout, pathProblem } from './layout.ts'
@@ -24,7 +24,7 @@ import { checkName } from './names.ts'
 import { parseJson } from './parse-json.ts'
 import { newestGood, removeRolloutsBeyond, restore } from './restore.ts'
 import type { Run, RunOptions } from './run.ts'
-import { runDigest } from './run-digest.ts'
+import { digestedFiles, digestOf } from './run-digest.ts'
 import { RunError, RunInterrupted, RunOver, writing } from './run-error.ts'
 import { sortedByName, toJsonLine } from './to-json.ts'
 import { keepTokenTexts } from './token-texts.ts'
@@ -181,7 +181,7 @@ async function runInDirectory(directory: string, options: RunOptions, lock: Lock
       const file = join(directory, 'results', `${name}.json`)
       const kept = await readFile(file, 'utf8').catch(ifThere)
       if (kept !== undefined) return parseJson(z.custom<T>(), kept, file)
-      const text = JSON.stringify(await compute())
+      const text = resultText(name, await compute())
       refuseStopped()
       await writing(`the result ${name}`, stillGood(), () => writeFileAtomically(file, text))
       return JSON.parse(text) as T
@@ -221,8 +221,10 @@ async function runInDirectory(directory: string, options: RunOptions, lock: Lock
           `the run was to end while ${current.stage} was under way, after ${current.steps} steps; await the loop over its steps`,
         )
       await cutHistory()
-      const digest = await runDigest(directory)
-      await writeFileAtomically(join(directory, 'finished.json'), JSON.stringify({ digest }))
+      const files = await digestedFiles(directory)
+      const digest = digestOf(files)
+      const finished: Finished = { digest, files: Object.fromEntries(files) }
+      await writeFileAtomically(join(directory, 'finished.json'), JSON.stringify(finished))
       return digest
     },
 
@@ -244,6 +246,17 @@ function metricsLine({ stage, step, metrics, evaluation, warnings, rollouts }: S
     ...(warnings.length > 0 && { warnings }),
     ...(rollouts?.length && { rollouts: rollouts.length }),
   })
+}
+
+function resultText(name: string, value: unknown): string {
+  let reason = 'it is undefined'
+  try {
+    const text = JSON.stringify(value)
+    if (text !== undefined) return text
+  } catch (error) {
+    reason = (error as Error).message.split('\n')[0] as string
+  }
+  throw new RunError(`the result ${name} cannot be kept as JSON: ${reason}`)
 }
 
 function ifThere(error: NodeJS.ErrnoException): undefined {

@@ -28,9 +28,12 @@ export async function newestGood(
     }
     const history = await hashFile(join(directory, 'metrics.jsonl'), one.metrics.bytes)
     if (history.sha256 === one.metrics.sha256) return one
+    const reason =
+      history.bytes < one.metrics.bytes
+        ? `it has ${history.bytes} bytes where the checkpoint tells of ${one.metrics.bytes}`
+        : `its first ${one.metrics.bytes} bytes differ`
     throw new RunError(
-      `${join(directory, 'metrics.jsonl')} is not what the run wrote (its first ${one.metrics.bytes} bytes differ). ` +
-        'Bring the file back, or begin a new run',
+      `${join(directory, 'metrics.jsonl')} is not what the run wrote (${reason}). Bring the file back, or begin a new run`,
     )
   }
   return undefined

@@ -7,16 +7,33 @@ import { checkLayout } from './layout.ts'
 import { filesBelow, namesIn } from './listings.ts'
 import { RunError } from './run-error.ts'
 
+/** Name in the digest and `bytes sha256` of each file that has a part in it, in the order of their names. */
+export type DigestedFiles = readonly (readonly [name: string, content: string])[]
+
 /**
  * SHA-256 over what a run came to: weights and optimiser at the end of each stage, metrics, rollouts and results, each file by its
  * name and content. Equal for two runs of one configuration, killed and resumed or not. Times have no part in it.
  */
 export async function runDigest(path: string): Promise<string> {
+  return digestOf(await digestedFiles(path))
+}
+
+export function digestOf(files: DigestedFiles): string {
+  const hash = createHash('sha256')
+  for (const [name, content] of files) hash.update(`${name} ${content}\n`)
+  return hash.digest('hex')
+}
+
+export async function digestedFiles(path: string): Promise<DigestedFiles> {
   const directory = resolve(path)
   await checkLayout(directory, { for: 'reading' })
-  await stat(join(directory, 'config.json')).catch(() => {
-    throw new RunError(`there is no run in ${directory}: it has no config.json`)
-  })
+  for (const [file, problem] of [
+    ['config.json', `there is no run in ${directory}: it has no config.json`],
+    ['metrics.jsonl', `${join(directory, 'metrics.jsonl')} is gone; bring the file back`],
+  ] as const)
+    await stat(join(directory, file)).catch(() => {
+      throw new RunError(problem)
+    })
   const { checkpoints } = await listCheckpoints(join(directory, 'checkpoints'))
   const last = new Map(checkpoints.map((one) => [one.stage, one]))
   const files: [name: string, path: string][] = []
@@ -31,10 +48,10 @@ export async function runDigest(path: string): Promise<string> {
         files.push([`${folder}/${file}`, join(directory, folder, file)])
   files.push(['metrics.jsonl', join(directory, 'metrics.jsonl')])
   files.sort(([a], [b]) => (a < b ? -1 : 1))
-  const hash = createHash('sha256')
+  const digested: [name: string, content: string][] = []
   for (const [name, file] of files) {
     const { bytes, sha256 } = await hashFile(file)
-    hash.update(`${name} ${bytes} ${sha256}\n`)
+    digested.push([name, `${bytes} ${sha256}`])
   }
-  return hash.digest('hex')
+  return digested
 }

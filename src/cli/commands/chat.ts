@@ -59,6 +59,10 @@ async function talk(model: CommandModel, options: ChatOptions): Promise<void> {
   for await (const line of lines) {
     if (line.trim() === '/exit') break
     if (line.trim() === '/reset') messages = [...first]
+    else if (line.includes('\uFFFD'))
+      say('that line is not UTF-8 text; set the terminal, or the file, to UTF-8')
+    else if (/^\s*\/[a-z]+\s*$/i.test(line))
+      say(`there is no ${line.trim()}; /reset and /exit are the commands`)
     else if (line.trim() !== '') {
       answering = new AbortController()
       messages.push({ role: 'user', content: line })
@@ -69,6 +73,11 @@ async function talk(model: CommandModel, options: ChatOptions): Promise<void> {
     if (open) lines.prompt()
   }
   lines.close()
+}
+
+/** Says something that is not the model's. */
+function say(text: string): void {
+  process.stdout.write(`(${text})\n`)
 }
 
 /** Writes an answer as it is drawn, and gives it. */
@@ -85,7 +94,7 @@ async function speak(
       : encodeChat(tokenizer, messages, { addGenerationPrompt: true }).tokens
   const room = info.context - prompt.length
   if (room < 1) {
-    process.stdout.write(`(the conversation fills the model's ${info.context} tokens; /reset begins anew)\n`)
+    say(`the conversation fills the model's ${info.context} tokens; /reset begins anew`)
     return ''
   }
   const [answer] = await sample({

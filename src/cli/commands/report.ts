@@ -9,9 +9,9 @@ export function reportCommand(): Command {
     .description("Write a run's report.html again, also while it is running, and print its digest")
     .argument('<directory>', 'what --run of whetstone train named', nonEmpty)
     .action(async (directory: string) => {
-      await writeLine(`report  ${shortestPath(await writeReport(directory))}`)
       const digest = await runDigest(directory)
-      const problem = await digestProblem(directory, digest)
+      await writeLine(`report  ${shortestPath(await writeReport(directory))}`)
+      const problem = await digestProblem(directory)
       if (problem !== undefined) process.stderr.write(`warning: ${problem}\n`)
       await writeLine(`digest  ${digest}`)
     })

@@ -142,6 +142,12 @@ export default defineRun({
     expect(await readdir(folder)).toEqual(['notes.tmp'])
   })
 
+  it('goes on to its end where what it says has no room', async () => {
+    const command = [process.execPath, main, 'train', program, '--run', join(directory, 'full')]
+    const outcome = await promisify(execFile)('sh', ['-c', `"$@" 2>/dev/full`, 'sh', ...command])
+    expect(outcome.stdout).toContain('digest  ')
+  })
+
   it('refuses to go on with other settings, and without --resume', async () => {
     const run = join(directory, 'settings')
     await whetstone('train', program, '--run', run, '--set', 'steps=1')
@@ -184,8 +190,19 @@ export default defineRun({ name: 'never', async train() {
     [
       'leaves.ts',
       'process.exit(0)',
-      /leaves\.ts ended the process before the run was over \(process\.exit, or an error that nobody caught\); --resume/,
+      /leaves\.ts ended the process before the run was over \(process\.exit\); --resume/,
     ],
+    [
+      'timer.ts',
+      `import { defineRun } from ${JSON.stringify(join(source, 'runs', 'index.ts'))}
+export default defineRun({ name: 'timer', async train() {
+  setTimeout(() => { throw new TypeError('too late') }, 10)
+  await new Promise((resolve) => setTimeout(resolve, 60_000))
+} })`,
+      /an error that nobody caught ended \S+timer\.ts before the run was over: \S+timer\.ts:3: TypeError: too late; --resume/,
+    ],
+    ['top.ts', '\nthrow new Error("no key")', /^whetstone: [^:]*top\.ts:2: no key\n$/],
+    ['wordless.ts', 'throw new Error("")', /wordless\.ts:1: Error: it has no message\n$/],
     [
       'drops.ts',
       `import { defineRun } from ${JSON.stringify(join(source, 'runs', 'index.ts'))}
@@ -238,5 +255,11 @@ export default defineRun({ name: 'unawaited', async train({ run }) {
     })
     expect((await whetstone('train', program)).code).toBe(2)
     expect((await whetstone('report', directory)).stderr).toContain('there is no run in')
+    const gone = join(directory, 'gone')
+    await whetstone('train', program, '--run', gone, '--set', 'steps=1')
+    await rm(join(gone, 'metrics.jsonl'))
+    expect((await whetstone('report', gone)).stderr).toMatch(
+      /gone\/metrics\.jsonl is gone; bring the file back\n$/,
+    )
   })
 })

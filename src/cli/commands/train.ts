@@ -68,7 +68,10 @@ async function train(
     )
   const screen = showSteps()
   const stop = stopOnSignals(screen)
-  const over = refusePrematureExit(name, INTERRUPTED)
+  const over = refusePrematureExit(name, {
+    expected: INTERRUPTED,
+    wordsOf: (error) => withPlace(error, file),
+  })
   try {
     const definition = await loadDefinition(file)
     const { digest, report } = await executeRun(definition, {

@@ -125,6 +125,10 @@ async function listing(
 
 function requestOptions(model: HubModel, options: HubOptions) {
   const { HF_ENDPOINT, HF_TOKEN } = options.environment
+  if (HF_ENDPOINT && !/^https?:$/.test(URL.parse(HF_ENDPOINT)?.protocol ?? ''))
+    throw new ResolveError(
+      `HF_ENDPOINT is "${HF_ENDPOINT}", which is no address of a hub; write one as https://huggingface.co, or unset it`,
+    )
   return {
     repo: model.repository,
     revision: model.revision,

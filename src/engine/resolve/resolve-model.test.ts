@@ -213,6 +213,9 @@ describe('a hub model', () => {
     await expect(resolve('hf:lab/tiny', {}, { HF_ENDPOINT: 'http://127.0.0.1:1' })).rejects.toThrow(
       /cannot be reached.*HF_ENDPOINT/,
     )
+    await expect(resolve('hf:lab/tiny', {}, { HF_ENDPOINT: 'nonsense' })).rejects.toThrow(
+      'HF_ENDPOINT is "nonsense", which is no address of a hub; write one as https://huggingface.co, or unset it',
+    )
   })
 })
 

@@ -40,7 +40,7 @@ export async function writeReport(path: string, { card }: { card?: ReportCard } 
   const data = {
     configuration,
     tokenTexts: Object.fromEntries(tokensIn(rollouts.steps).map((id) => [id, texts[id] ?? ''])),
-    finished: await readJson(finishedSchema, join(directory, 'finished.json')),
+    finished: await readJson(finishedSchema.pick({ digest: true }), join(directory, 'finished.json')),
     card: card ?? (await readJson(cardSchema, cardFile)),
     stages: history.map((stage) => ({ ...stageCosts(stage), ...stagePlots(stage) })),
     rollouts: {
