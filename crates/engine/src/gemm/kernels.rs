@@ -28,7 +28,7 @@ impl GemmElement for Bf16 {
     fn kernel() -> Kernel<Bf16> {
         match isa() {
             #[cfg(target_arch = "x86_64")]
-            Isa::Amx => super::amx::bf16_amx,
+            Isa::Amx => super::amx::bf16_amx::<false>,
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Bf16 => x86::bf16_avx512bf16,
             #[cfg(target_arch = "x86_64")]
@@ -38,6 +38,14 @@ impl GemmElement for Bf16 {
             Isa::Neon => generic::<Bf16, true, 4>,
             _ => generic::<Bf16, false, 4>,
         }
+    }
+
+    fn streaming_kernel() -> Kernel<Bf16> {
+        #[cfg(target_arch = "x86_64")]
+        if isa() == Isa::Amx {
+            return super::amx::bf16_amx::<true>;
+        }
+        Self::kernel()
     }
 
     fn tile_rows() -> usize {

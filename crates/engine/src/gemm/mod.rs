@@ -54,6 +54,10 @@ pub type Kernel<E> = unsafe fn(
 pub trait GemmElement: Element {
     /// The kernel of this process's instruction set.
     fn kernel() -> Kernel<Self>;
+    /// The same for panels that come from beyond the L2 cache.
+    fn streaming_kernel() -> Kernel<Self> {
+        Self::kernel()
+    }
     /// Rows that one call of that kernel computes at most.
     fn tile_rows() -> usize {
         TILE_ROWS
@@ -161,7 +165,7 @@ fn drive<'a, E: GemmElement>(
     let row_tasks = (4 * threads).div_ceil(column_tasks).clamp(1, row_tiles);
     let tiles_of_task = row_tiles.div_ceil(row_tasks);
     let row_tasks = row_tiles.div_ceil(tiles_of_task);
-    let kernel = E::kernel();
+    let (kernel, streaming_kernel) = (E::kernel(), E::streaming_kernel());
     let output = Parts::new(c.data);
     pool.run(column_tasks * row_tasks, &|task| {
         let (column_task, row_task) = (task / row_tasks, task % row_tasks);
@@ -173,6 +177,7 @@ fn drive<'a, E: GemmElement>(
             let length = (padded - start).min(PASS);
             for index in tile_range.clone() {
                 let Tile { row, height, data, stride, group_stride } = tile(index);
+                let kernel = if index == tile_range.start { streaming_kernel } else { kernel };
                 let a_tile = &data[start / E::GROUP * group_stride..];
                 for panel in first..last {
                     let b_panel = &b.panel(panel)[start * PANEL..];

@@ -79,9 +79,16 @@ pub fn logprob(logit: f32, inverse_temperature: f32, log_sum: f64) -> f32 {
 
 /// Computes logits of a tile's rows x 512 columns into `tile` (rows `CHUNK` apart).
 ///
-/// `hidden` holds the rows; `chunk` the panels of the columns.
-fn logits_tile<E: GemmElement>(hidden: &[E], stride: usize, rows: usize, chunk: PanelsView<'_, E>, tile: &mut [f32]) {
-    let kernel = E::kernel();
+/// `hidden` holds the rows; `chunk` the panels of the columns, which the first tile of rows is the first to touch.
+fn logits_tile<E: GemmElement>(
+    hidden: &[E],
+    stride: usize,
+    (first_row, rows): (usize, usize),
+    chunk: PanelsView<'_, E>,
+    tile: &mut [f32],
+) {
+    let kernel = if first_row == 0 { E::streaming_kernel() } else { E::kernel() };
+    let hidden = &hidden[first_row * stride..];
     for panel in 0..chunk.panels() {
         // SAFETY: the tile has room for whole panels of every row.
         unsafe {
@@ -113,7 +120,7 @@ pub fn head_forward<E: GemmElement>(
         let mut tile = vec![0.0f32; tile_rows * CHUNK];
         for first in (0..rows).step_by(tile_rows) {
             let height = (rows - first).min(tile_rows);
-            logits_tile(&hidden.data[first * hidden.stride..], hidden.stride, height, chunk, &mut tile);
+            logits_tile(hidden.data, hidden.stride, (first, height), chunk, &mut tile);
             for row in first..first + height {
                 let values = &mut tile[(row - first) * CHUNK..(row - first) * CHUNK + chunk.columns];
                 for query in queries.offsets[row]..queries.offsets[row + 1] {
@@ -197,7 +204,7 @@ pub fn head_backward<E: GemmElement>(
             let height = (rows - row).min(tile_rows);
             let chunk = head.slice(column / PANEL, CHUNK / PANEL);
             let mut tile = vec![0.0f32; tile_rows * CHUNK];
-            logits_tile(&hidden.data[row * hidden.stride..], hidden.stride, height, chunk, &mut tile);
+            logits_tile(hidden.data, hidden.stride, (row, height), chunk, &mut tile);
             for (row, values) in (row..row + height).zip(tile.chunks_exact_mut(CHUNK)) {
                 let values = &mut values[..chunk.columns];
                 let (t, log_sum) = (inverse_temperatures[row], outputs.log_sums[row] as f32);
