@@ -3,7 +3,6 @@ import { type Chain, pickParameter } from './chain.ts'
 import { evaluateChain } from './evaluate-chain.ts'
 import { edgeInputs, randomInput } from './inputs.ts'
 import type { Parameter, Value } from './operation.ts'
-import { renderValue } from './render-solution.ts'
 
 /** One call of the function and the reference's answer. */
 export interface TestCase {
@@ -49,7 +48,7 @@ function testCase(random: Random, chain: Chain, input: Value): TestCase | undefi
 }
 
 function callKey(test: TestCase): string {
-  return renderValue(test.input) + (test.argument ?? '')
+  return JSON.stringify(test.input) + (test.argument ?? '')
 }
 
 function distinct(tests: TestCase[]): TestCase[] {
@@ -57,13 +56,13 @@ function distinct(tests: TestCase[]): TestCase[] {
 }
 
 function differingAnswers(tests: TestCase[], count: number): TestCase[] {
-  return [...new Map(tests.map((test) => [renderValue(test.expected), test])).values()].slice(0, count)
+  return [...new Map(tests.map((test) => [JSON.stringify(test.expected), test])).values()].slice(0, count)
 }
 
 function largestShare(tests: TestCase[]): number {
   const counts = new Map<string, number>()
   for (const test of tests) {
-    const answer = renderValue(test.expected)
+    const answer = JSON.stringify(test.expected)
     counts.set(answer, (counts.get(answer) ?? 0) + 1)
   }
   return Math.max(...counts.values()) / tests.length
@@ -77,7 +76,7 @@ function everyStepMatters(chain: Chain, tests: TestCase[]): boolean {
     const shorter = { ...chain, steps: chain.steps.toSpliced(i, 1) }
     const changed = tests.filter((test) => {
       const evaluation = evaluateChain(shorter, test.input, test.argument)
-      return evaluation === undefined || renderValue(evaluation.value) !== renderValue(test.expected)
+      return evaluation === undefined || JSON.stringify(evaluation.value) !== JSON.stringify(test.expected)
     })
     return changed.length >= 2
   })
@@ -91,7 +90,7 @@ function everySideTaken(chain: Chain, tests: TestCase[]): boolean {
       const onesided = { ...chain, steps: chain.steps.with(i, side) }
       const changed = tests.filter((test) => {
         const evaluation = evaluateChain(onesided, test.input, test.argument)
-        return evaluation === undefined || renderValue(evaluation.value) !== renderValue(test.expected)
+        return evaluation === undefined || JSON.stringify(evaluation.value) !== JSON.stringify(test.expected)
       })
       return changed.length >= 2
     })

@@ -6,19 +6,11 @@ use crate::model::buffers::Buffers;
 use crate::model::layout::Slot;
 use crate::model::linear::{Adapted, Input, linear, stride_of};
 use crate::model::weights::Weights;
-use crate::ops::attention::{Attention, Heads, Pages, Span};
+use crate::ops::attention::{Attention, Heads, PageWrite, Pages, Span};
 use crate::ops::norm::{rms_norm, rms_norm_row};
 use crate::ops::swiglu::swiglu;
 use crate::ops::{convert, convert_row, for_rows};
 use crate::pool::{Parts, Pool};
-
-/// Where the key and value of a row go; a row on several paths is written for each.
-#[derive(Debug, Clone, Copy)]
-pub struct PageWrite {
-    pub row: u32,
-    pub page: u32,
-    pub slot: u32,
-}
 
 /// Rows to compute: tokens at positions, on spans that say what they attend to.
 pub struct Batch<E> {
@@ -120,7 +112,7 @@ impl<E: GemmElement> Pass<'_, E> {
         let table = self.weights.matrix(self.weights.layout.embedding());
         let mut x = free.floats.take(self.rows() * hidden);
         let parts = Parts::new(&mut x);
-        for_rows(self.pool, self.rows(), hidden, &|row| {
+        for_rows(self.pool, self.rows(), hidden, 0, &|row, _| {
             // SAFETY: each task has its own rows.
             table.read_column(self.batch.tokens[row] as usize, unsafe { parts.get(row * hidden, hidden) });
         });
@@ -163,10 +155,7 @@ impl<E: GemmElement> Pass<'_, E> {
         rms_norm(pool, x, self.weights.vector(tensor(Slot::AttentionNorm)), sizes.eps, &mut normed, stride);
         self.linear(tensor(Slot::Qkv), &normed, sizes.hidden, &mut qkv, false, free);
         let (queries, keys, values) = self.split_qkv(layer, &mut qkv, sizes, free);
-        for write in &self.batch.writes {
-            let range = write.row as usize * sizes.key_width()..(write.row as usize + 1) * sizes.key_width();
-            pages.write(page_layer, write.page as usize, write.slot as usize, &keys[range.clone()], &values[range]);
-        }
+        pages.write(pool, page_layer, &self.batch.writes, &keys, &values);
         let attended_stride = stride_of::<E>(sizes.query_width());
         let mut attended = free.elements.take(rows * attended_stride);
         let mut log_sums = free.floats.take(rows * sizes.heads.heads);
@@ -234,7 +223,7 @@ impl<E: GemmElement> Pass<'_, E> {
         let mut keys = free.elements.take(rows * key_width);
         let mut values = free.elements.take(rows * key_width);
         let parts = (Parts::new(&mut queries), Parts::new(&mut keys), Parts::new(&mut values), Parts::new(qkv));
-        for_rows(self.pool, rows, width, &|row| {
+        for_rows(self.pool, rows, width, dim, &|row, head| {
             // SAFETY: each task has its own rows.
             let (queries, keys, values, raw) = unsafe {
                 (
@@ -246,15 +235,14 @@ impl<E: GemmElement> Pass<'_, E> {
             };
             raw.iter_mut().zip(bias).for_each(|(value, bias)| *value += bias);
             let position = self.batch.positions[row] as usize;
-            let mut head = vec![0.0; dim];
             let mut place = |from: &[f32], norm: &[f32], to: &mut [E]| {
                 if norm.is_empty() {
                     head.copy_from_slice(from)
                 } else {
-                    rms_norm_row(from, norm, sizes.eps, &mut head);
+                    rms_norm_row(from, norm, sizes.eps, head);
                 }
-                self.weights.rope.rotate(&mut head, position, false);
-                convert_row(&head, to);
+                self.weights.rope.rotate(head, position, false);
+                convert_row(head, to);
             };
             let (raw_queries, raw_rest) = raw.split_at(query_width);
             for (from, to) in raw_queries.chunks_exact(dim).zip(queries.chunks_exact_mut(dim)) {
@@ -276,12 +264,11 @@ impl<E: GemmElement> Pass<'_, E> {
         let stride = stride_of::<E>(sizes.hidden);
         let mut out = free.elements.take(rows.len() * stride);
         let parts = Parts::new(&mut out);
-        for_rows(self.pool, rows.len(), sizes.hidden, &|index| {
+        for_rows(self.pool, rows.len(), sizes.hidden, sizes.hidden, &|index, normed| {
             let at = rows[index] as usize * sizes.hidden;
-            let mut normed = vec![0.0; sizes.hidden];
-            rms_norm_row(&x[at..at + sizes.hidden], weight, sizes.eps, &mut normed);
+            rms_norm_row(&x[at..at + sizes.hidden], weight, sizes.eps, normed);
             // SAFETY: each task has its own rows.
-            convert_row(&normed, unsafe { parts.get(index * stride, stride) });
+            convert_row(normed, unsafe { parts.get(index * stride, stride) });
         });
         out
     }

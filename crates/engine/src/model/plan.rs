@@ -1,8 +1,6 @@
 //! A batch of sequences as a prefix tree: what several sequences begin with becomes one run of rows.
 
-use crate::ops::attention::{Mask, PAGE, Span};
-
-use super::forward::PageWrite;
+use crate::ops::attention::{Mask, PAGE, PageWrite, Span};
 
 /// A sequence to plan: its input tokens and how its rows see each other.
 #[derive(Debug, Clone, Copy)]

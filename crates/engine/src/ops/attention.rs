@@ -7,6 +7,7 @@
 use crate::element::Element;
 use crate::gemm::{GemmElement, MAX_TILE_ROWS, PANEL, run_tile};
 use crate::isa::by_isa;
+use crate::memory::prefetch;
 use crate::ops::convert_row;
 use crate::ops::math::{exp, max_of, sum_of};
 use crate::pool::{Parts, Pool};
@@ -16,6 +17,15 @@ pub const PAGE: usize = PANEL;
 
 /// Tiles of query rows in a task.
 const TASK_TILES: usize = 4;
+
+/// Tasks that a thread takes at a time where there are many: so many parts of all of them for each thread.
+const PARTS_OF_THREAD: usize = 16;
+
+/// Writes from which on several threads share them.
+const MANY_WRITES: usize = 16;
+
+/// Pages asked for ahead of their use at most: half of a 2 MiB L2 cache holds those of 64-dimensional heads.
+const PAGES_AHEAD: usize = 64;
 
 /// Which keys a query sees, before the sliding window of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +66,14 @@ impl Span {
         let first = window.map_or(0, |window| (position + 1).saturating_sub(window));
         first..end
     }
+}
+
+/// Where the key and value of a row go; a row on several paths is written for each.
+#[derive(Debug, Clone, Copy)]
+pub struct PageWrite {
+    pub row: u32,
+    pub page: u32,
+    pub slot: u32,
 }
 
 /// Head counts and sizes of attention.
@@ -130,22 +148,40 @@ impl<E: Element> Pages<E> {
         start..start + length
     }
 
-    /// Writes the key and value of one position, [kv_heads * head_dim] each.
-    pub fn write(&mut self, layer: usize, page: usize, slot: usize, key: &[E], value: &[E]) {
-        let dim = self.heads.dim;
-        for head in 0..self.heads.kv_heads {
-            let range = self.key_range(layer, page, head);
-            let to = &mut self.keys[range];
-            for (d, item) in key[head * dim..(head + 1) * dim].iter().enumerate() {
-                to[((d / E::GROUP) * PAGE + slot) * E::GROUP + d % E::GROUP] = *item;
+    /// Writes keys and values of rows, [rows, kv_heads * head_dim] each.
+    pub fn write(&mut self, pool: &Pool, layer: usize, writes: &[PageWrite], keys: &[E], values: &[E]) {
+        let Heads { kv_heads, dim, .. } = self.heads;
+        let (mut all_keys, mut all_values) = (std::mem::take(&mut self.keys), std::mem::take(&mut self.values));
+        let (key_parts, value_parts) = (Parts::new(&mut all_keys), Parts::new(&mut all_values));
+        let write_head = |part: usize| {
+            let head = part / 2;
+            for &PageWrite { row, page, slot } in writes {
+                let from = (row as usize * kv_heads + head) * dim;
+                let (page, slot) = (page as usize, slot as usize);
+                if part.is_multiple_of(2) {
+                    let range = self.key_range(layer, page, head);
+                    // SAFETY: each part has its own head's keys.
+                    let to = unsafe { key_parts.get(range.start, range.len()) };
+                    for (d, item) in keys[from..from + dim].iter().enumerate() {
+                        to[((d / E::GROUP) * PAGE + slot) * E::GROUP + d % E::GROUP] = *item;
+                    }
+                } else {
+                    let range = self.value_range(layer, page, head);
+                    // SAFETY: each part has its own head's values.
+                    let to = unsafe { value_parts.get(range.start, range.len()) };
+                    for (d, item) in values[from..from + dim].iter().enumerate() {
+                        let panel = (d / PANEL) * PANEL * PAGE;
+                        to[panel + ((slot / E::GROUP) * PANEL + d % PANEL) * E::GROUP + slot % E::GROUP] = *item;
+                    }
+                }
             }
-            let range = self.value_range(layer, page, head);
-            let to = &mut self.values[range];
-            for (d, item) in value[head * dim..(head + 1) * dim].iter().enumerate() {
-                let panel = (d / PANEL) * PANEL * PAGE;
-                to[panel + ((slot / E::GROUP) * PANEL + d % PANEL) * E::GROUP + slot % E::GROUP] = *item;
-            }
+        };
+        if writes.len() < MANY_WRITES {
+            (0..2 * kv_heads).for_each(write_head);
+        } else {
+            pool.run(2 * kv_heads, &write_head);
         }
+        (self.keys, self.values) = (all_keys, all_values);
     }
 
     /// Copies a page in every layer.
@@ -200,6 +236,13 @@ pub struct Attention<'a, E> {
     pub pages: &'a Pages<E>,
 }
 
+/// What a tile computes in, kept from one to the next.
+struct Scratch<E> {
+    scores: Vec<f32>,
+    weights: Vec<E>,
+    sums: Vec<f32>,
+}
+
 /// One task: query heads `first_head..first_head + heads` of rows `from..to` of a span. A single row runs with its whole
 /// head group as the tile; more rows run head by head.
 struct Task {
@@ -237,18 +280,42 @@ impl<E: GemmElement> Attention<'_, E> {
         let tasks = self.tasks();
         let out = Parts::new(out);
         let log_sums = log_sums.map(Parts::new);
-        pool.run(tasks.len(), &|index| {
-            let task = &tasks[index];
-            let mut from = task.from;
-            while from < task.to {
-                let to = (from + E::tile_rows()).min(task.to);
-                self.tile(task, from, to, out, log_sums);
-                from = to;
+        let at_a_time = tasks.len().div_ceil(PARTS_OF_THREAD * pool.threads()).max(1);
+        pool.run(tasks.len().div_ceil(at_a_time), &|part| {
+            let mut scratch = Scratch { scores: Vec::new(), weights: Vec::new(), sums: Vec::new() };
+            let part = &tasks[part * at_a_time..((part + 1) * at_a_time).min(tasks.len())];
+            for (index, task) in part.iter().enumerate() {
+                if let Some(next) = part.get(index + 1) {
+                    self.prefetch_keys(next);
+                }
+                let mut from = task.from;
+                while from < task.to {
+                    let to = (from + E::tile_rows()).min(task.to);
+                    self.tile(task, from, to, &mut scratch, out, log_sums);
+                    from = to;
+                }
             }
         });
     }
 
-    fn tile(&self, task: &Task, from: usize, to: usize, out: Parts<E>, log_sums: Option<Parts<f32>>) {
+    /// Asks for the keys that a task will read first.
+    fn prefetch_keys(&self, task: &Task) {
+        let (span, kv_head) = (&self.spans[task.span], task.first_head / self.heads.group());
+        let first = span.keys(span.start + task.from, self.window).start / PAGE;
+        for &page in span.pages[first..].iter().take(PAGES_AHEAD) {
+            prefetch(&self.pages.keys[self.pages.key_range(self.layer, page as usize, kv_head)]);
+        }
+    }
+
+    fn tile(
+        &self,
+        task: &Task,
+        from: usize,
+        to: usize,
+        scratch: &mut Scratch<E>,
+        out: Parts<E>,
+        log_sums: Option<Parts<f32>>,
+    ) {
         let Heads { heads, dim, .. } = self.heads;
         let padded = self.heads.padded();
         let span = &self.spans[task.span];
@@ -258,14 +325,18 @@ impl<E: GemmElement> Attention<'_, E> {
         let count = (to - from) * task.heads;
         let place = |i: usize| (span.first_row + from + i / task.heads, task.first_head + i % task.heads);
         let stride = if task.heads > 1 { dim } else { width };
-        let keys: Vec<_> = (0..count).map(|i| span.keys(span.start + from + i / task.heads, self.window)).collect();
-        let first_page = keys.iter().map(|range| range.start).min().unwrap_or(0) / PAGE;
-        let last_page = keys.iter().map(|range| range.end).max().unwrap_or(0).div_ceil(PAGE);
+        let keys = |i: usize| span.keys(span.start + from + i / task.heads, self.window);
+        let first_page = (0..count).map(|i| keys(i).start).min().unwrap_or(0) / PAGE;
+        let last_page = (0..count).map(|i| keys(i).end).max().unwrap_or(0).div_ceil(PAGE);
+        for &page in span.pages[first_page..last_page].iter().take(PAGES_AHEAD) {
+            prefetch(&self.pages.values[self.pages.value_range(self.layer, page as usize, kv_head)]);
+        }
         let columns = (last_page - first_page) * PAGE;
         let kernel = E::kernel();
         let (row, head) = place(0);
         let queries = &self.queries[row * width + head * dim..];
-        let mut scores = vec![0.0f32; count * columns];
+        let Scratch { scores, weights, sums } = scratch;
+        scores.resize(count * columns, 0.0);
         for page in first_page..last_page {
             let panel = &self.pages.keys[self.pages.key_range(self.layer, span.pages[page] as usize, kv_head)];
             let at = (page - first_page) * PAGE;
@@ -275,9 +346,11 @@ impl<E: GemmElement> Attention<'_, E> {
                 run_tile(kernel, count, dim, queries, stride, panel, to, columns, PAGE, false);
             }
         }
-        let mut weights = vec![E::default(); count * columns];
+        weights.clear();
+        weights.resize(count * columns, E::default());
         let mut inverse_sums = [0.0f32; MAX_TILE_ROWS];
-        for (i, range) in keys.iter().enumerate() {
+        for i in 0..count {
+            let range = keys(i);
             let (start, end) = (range.start - first_page * PAGE, range.end - first_page * PAGE);
             let row_scores = &mut scores[i * columns + start..i * columns + end];
             let (max, sum) = softmax_row(row_scores, self.heads.scale());
@@ -289,7 +362,7 @@ impl<E: GemmElement> Attention<'_, E> {
                 unsafe { log_sums.get(row * heads + head, 1)[0] = max + sum.ln() };
             }
         }
-        let mut sums = vec![0.0f32; count * padded];
+        sums.resize(count * padded, 0.0);
         for page in first_page..last_page {
             let values = &self.pages.values[self.pages.value_range(self.layer, span.pages[page] as usize, kv_head)];
             let at = (page - first_page) * PAGE;

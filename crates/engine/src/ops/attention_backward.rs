@@ -5,8 +5,8 @@ use std::ops::Range;
 use crate::gemm::{GemmElement, Output, Panels, Rows, gemm, gemm_packed, pack_columns, pack_rows};
 use crate::isa::by_isa;
 use crate::ops::attention::{Heads, Span};
-use crate::ops::convert_row;
 use crate::ops::math::{add_scaled, dot, exp};
+use crate::ops::{convert_row, widen_row};
 use crate::pool::{Parts, Pool};
 
 /// Query rows of one block: its scores over a few hundred keys stay in the L2 cache.
@@ -105,8 +105,12 @@ impl<E: GemmElement> AttentionBackward<'_, E> {
         let rows = &self.path_rows[span_index];
         let positions = rows.len();
         let gather = |source: &[E]| -> Vec<E> {
-            let at = |row: &u32| *row as usize * kv_heads * dim + kv_head * dim;
-            rows.iter().flat_map(|row| source[at(row)..at(row) + dim].iter().copied()).collect()
+            let mut gathered = Vec::with_capacity(positions * dim);
+            for row in rows {
+                let at = (*row as usize * kv_heads + kv_head) * dim;
+                gathered.extend_from_slice(&source[at..at + dim]);
+            }
+            gathered
         };
         let (keys, values) = (gather(self.keys), gather(self.values));
         let panels = |columns, reduction| Panels::<E>::zeros(columns, reduction);
@@ -118,6 +122,11 @@ impl<E: GemmElement> AttentionBackward<'_, E> {
         let mut result = PathGradient { keys: vec![0.0; positions * dim], values: vec![0.0; positions * dim] };
         let width = heads * dim;
         let stride = dim.next_multiple_of(E::GROUP);
+        let (mut queries, mut d_outputs, mut deltas) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut scores, mut d_scores, mut d_block) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut weights, mut d_rounded) = (Vec::new(), Vec::new());
+        let (mut across, mut down) = (panels(0, 0), panels(0, 0));
+        let mut out = vec![0.0f32; dim];
         for head in kv_head * group..(kv_head + 1) * group {
             for from in (0..span.rows).step_by(BLOCK) {
                 let count = (span.rows - from).min(BLOCK);
@@ -125,24 +134,27 @@ impl<E: GemmElement> AttentionBackward<'_, E> {
                 // Keys that no query of the block sees are left out.
                 let seen = (0..count).map(|i| span.keys(span.start + from + i, self.window).end).max().unwrap_or(0);
                 let columns = seen.next_multiple_of(E::GROUP);
-                let mut queries = vec![E::default(); count * stride];
-                let mut d_outputs = vec![E::default(); count * stride];
-                let mut deltas = vec![0.0f32; count];
+                zeroed(&mut queries, count * stride);
+                zeroed(&mut d_outputs, count * stride);
+                zeroed(&mut deltas, count);
                 for (i, delta) in deltas.iter_mut().enumerate() {
                     let range = row(i) * width + head * dim..row(i) * width + (head + 1) * dim;
                     queries[i * stride..i * stride + dim].copy_from_slice(&self.queries[range.clone()]);
                     convert_row(&d_out[range.clone()], &mut d_outputs[i * stride..(i + 1) * stride]);
-                    let out: Vec<f32> = self.out[range.clone()].iter().map(|value| value.to_f32()).collect();
+                    widen_row(&self.out[range.clone()], &mut out);
                     *delta = dot(&d_out[range], &out);
                 }
-                let a = |data| Rows { data, rows: count, stride };
-                let mut scores = vec![0.0f32; count * columns];
-                let mut d_scores = vec![0.0f32; count * columns];
-                let into = |data| Output { data, stride: columns, offset: 0 };
-                gemm(&alone, a(&queries), keys_across.view().with_columns(seen), into(&mut scores), false);
-                gemm(&alone, a(&d_outputs), values_across.view().with_columns(seen), into(&mut d_scores), false);
-                let mut weights = vec![E::default(); count * columns];
-                let mut d_rounded = vec![E::default(); count * columns];
+                zeroed(&mut scores, count * columns);
+                zeroed(&mut d_scores, count * columns);
+                for (left, panels, total) in
+                    [(&queries, &keys_across, &mut scores), (&d_outputs, &values_across, &mut d_scores)]
+                {
+                    let left = Rows { data: left, rows: count, stride };
+                    let total = Output { data: total, stride: columns, offset: 0 };
+                    gemm(&alone, left, panels.view().with_columns(seen), total, false);
+                }
+                zeroed(&mut weights, count * columns);
+                zeroed(&mut d_rounded, count * columns);
                 for (i, &delta) in deltas.iter().enumerate() {
                     let range = span.keys(span.start + from + i, self.window);
                     let (low, high) = (i * columns + range.start, i * columns + range.end);
@@ -152,7 +164,7 @@ impl<E: GemmElement> AttentionBackward<'_, E> {
                     convert_row(scores, &mut weights[low..high]);
                     convert_row(d_scores, &mut d_rounded[low..high]);
                 }
-                let mut d_block = vec![0.0f32; count * dim];
+                zeroed(&mut d_block, count * dim);
                 let d_rows = Rows { data: &d_rounded, rows: count, stride: columns };
                 let keys_seen = keys_down.view().with_reduction(seen);
                 gemm(&alone, d_rows, keys_seen, Output { data: &mut d_block, stride: dim, offset: 0 }, false);
@@ -161,7 +173,8 @@ impl<E: GemmElement> AttentionBackward<'_, E> {
                     let to = unsafe { d_queries.get(row(i) * width + head * dim, dim) };
                     to.copy_from_slice(&d_block[i * dim..(i + 1) * dim]);
                 }
-                let (mut across, mut down) = (panels(seen, count), panels(dim, count));
+                across.reshape(seen, count);
+                down.reshape(dim, count);
                 for (left, right, total) in
                     [(&d_rounded, &queries, &mut result.keys), (&weights, &d_outputs, &mut result.values)]
                 {
@@ -179,6 +192,12 @@ impl<E: GemmElement> AttentionBackward<'_, E> {
         }
         result
     }
+}
+
+/// `length` zeros in a buffer's own memory.
+fn zeroed<T: Copy + Default>(buffer: &mut Vec<T>, length: usize) {
+    buffer.clear();
+    buffer.resize(length, T::default());
 }
 
 #[cfg(test)]

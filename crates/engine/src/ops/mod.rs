@@ -24,6 +24,27 @@ by_isa! {
     }
 }
 
+by_isa! {
+    fn widen_bf16(from: &[crate::element::Bf16], to: &mut [f32]) {
+        let _ = FMA;
+        for (to, from) in to.iter_mut().zip(from) {
+            *to = from.to_f32();
+        }
+    }
+}
+
+/// One row as f32.
+pub fn widen_row<E: Element>(from: &[E], to: &mut [f32]) {
+    if std::any::TypeId::of::<E>() == std::any::TypeId::of::<crate::element::Bf16>() {
+        // SAFETY: the types are the same.
+        widen_bf16(unsafe { std::slice::from_raw_parts(from.as_ptr().cast(), from.len()) }, to);
+        return;
+    }
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = from.to_f32();
+    }
+}
+
 /// Rounds a matrix [rows, columns] into rows `stride` apart.
 pub fn convert<E: Element>(pool: &Pool, from: &[f32], columns: usize, to: &mut [E], stride: usize) {
     let rows = from.len() / columns;
@@ -59,10 +80,11 @@ fn as_bf16<E: Element>(values: &mut [E]) -> Option<&mut [crate::element::Bf16]> 
     Some(unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), values.len()) })
 }
 
-/// Calls `work` for ranges of `0..rows`, several rows a task when rows are short.
-pub fn for_rows(pool: &Pool, rows: usize, columns: usize, work: &(dyn Fn(usize) + Sync)) {
+/// Calls `work` for each of `0..rows`, several rows a task when rows are short, with `scratch` numbers whose contents are unspecified.
+pub fn for_rows(pool: &Pool, rows: usize, columns: usize, scratch: usize, work: &(dyn Fn(usize, &mut [f32]) + Sync)) {
     let rows_of_task = (STRIPE / columns.max(1)).max(1);
     pool.run(rows.div_ceil(rows_of_task), &|task| {
-        (task * rows_of_task..((task + 1) * rows_of_task).min(rows)).for_each(work);
+        let mut scratch = vec![0.0; scratch];
+        (task * rows_of_task..((task + 1) * rows_of_task).min(rows)).for_each(|row| work(row, &mut scratch));
     });
 }

@@ -39,11 +39,10 @@ pub fn rms_norm<E: Element>(pool: &Pool, x: &[f32], weight: &[f32], eps: f32, ou
     let columns = weight.len();
     let rows = x.len() / columns;
     let parts = Parts::new(out);
-    for_rows(pool, rows, columns, &|row| {
-        let mut normed = vec![0.0; columns];
-        rms_norm_row(&x[row * columns..(row + 1) * columns], weight, eps, &mut normed);
+    for_rows(pool, rows, columns, columns, &|row, normed| {
+        rms_norm_row(&x[row * columns..(row + 1) * columns], weight, eps, normed);
         // SAFETY: each task has its own rows.
-        convert_row(&normed, unsafe { parts.get(row * stride, stride) });
+        convert_row(normed, unsafe { parts.get(row * stride, stride) });
     });
 }
 

@@ -1,6 +1,6 @@
 //! SwiGLU: `silu(gate) * up` (Shazeer, 2020). A row holds the gates, then the ups.
 
-use super::{convert_row, for_rows};
+use super::{convert_row, for_rows, widen_row};
 use crate::element::Element;
 use crate::isa::by_isa;
 use crate::ops::math::sigmoid;
@@ -30,12 +30,12 @@ by_isa! {
 pub fn swiglu<E: Element>(pool: &Pool, gate_up: &[E], width: usize, out: &mut [E], stride: usize) {
     let rows = gate_up.len() / (2 * width);
     let parts = Parts::new(out);
-    for_rows(pool, rows, width, &|row| {
-        let inputs: Vec<f32> = gate_up[row * 2 * width..(row + 1) * 2 * width].iter().map(|v| v.to_f32()).collect();
-        let mut activation = vec![0.0; width];
-        forward_row(&inputs[..width], &inputs[width..], &mut activation);
+    for_rows(pool, rows, width, 3 * width, &|row, scratch| {
+        let (inputs, activation) = scratch.split_at_mut(2 * width);
+        widen_row(&gate_up[row * 2 * width..(row + 1) * 2 * width], inputs);
+        forward_row(&inputs[..width], &inputs[width..], activation);
         // SAFETY: each task has its own rows.
-        convert_row(&activation, unsafe { parts.get(row * stride, stride) });
+        convert_row(activation, unsafe { parts.get(row * stride, stride) });
     });
 }
 
@@ -43,8 +43,8 @@ pub fn swiglu<E: Element>(pool: &Pool, gate_up: &[E], width: usize, out: &mut [E
 pub fn swiglu_backward<E: Element>(pool: &Pool, gate_up: &[E], width: usize, d: &[f32], d_gate_up: &mut [f32]) {
     let rows = gate_up.len() / (2 * width);
     let parts = Parts::new(d_gate_up);
-    for_rows(pool, rows, width, &|row| {
-        let inputs: Vec<f32> = gate_up[row * 2 * width..(row + 1) * 2 * width].iter().map(|v| v.to_f32()).collect();
+    for_rows(pool, rows, width, 2 * width, &|row, inputs| {
+        widen_row(&gate_up[row * 2 * width..(row + 1) * 2 * width], inputs);
         // SAFETY: each task has its own rows.
         let (d_gate, d_up) = unsafe { parts.get(row * 2 * width, 2 * width) }.split_at_mut(width);
         backward_row(&inputs[..width], &inputs[width..], &d[row * width..(row + 1) * width], d_gate, d_up);

@@ -7,8 +7,8 @@ use super::request::SampleRequest;
 use super::scheduler::Scheduler;
 use crate::gemm::GemmElement;
 use crate::model::adapter::Adapter;
-use crate::model::forward::{Batch, PageWrite};
-use crate::ops::attention::{Mask, PAGE, Span};
+use crate::model::forward::Batch;
+use crate::ops::attention::{Mask, PAGE, PageWrite, Span};
 
 /// Rows of prompts that a step reads at most, so that running samples are not kept waiting for long.
 const PROMPT_ROWS: usize = 512;
