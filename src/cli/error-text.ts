@@ -1,21 +1,8 @@
+import { saysAll } from '../runs/index.ts'
 import { messageOf } from './command-error.ts'
 
-/** Errors that tell the user what to mend; any other is a defect and keeps its stack. */
-const EXPECTED = new Set([
-  'CommandError',
-  'ResolveError',
-  'HubUnreachable',
-  'TextError',
-  'DataError',
-  'EngineError',
-  'RunError',
-  'OptionsError',
-  'RolloutError',
-  'Error',
-])
-
-/** What stderr says of an error. */
+/** What stderr says of an error: the message, with the stack where that alone does not say what to mend. */
 export function errorText(error: unknown): string {
-  const expected = !(error instanceof Error) || EXPECTED.has(error.name)
+  const expected = !(error instanceof Error) || saysAll(error.name)
   return expected ? messageOf(error) : String(error.stack)
 }

@@ -202,7 +202,7 @@ describe('chat', () => {
     const { stdout, code } = await talk(Buffer.from('/quit\n\xff\n', 'latin1'))
     expect({ stdout, code }).toEqual({
       stdout:
-        '(there is no /quit; /reset and /exit are the commands)\n(that line is not UTF-8 text; set the terminal, or the file, to UTF-8)\n',
+        '(there is no /quit; /reset and /exit are the commands)\n(a character of that line could not be read as UTF-8; set the terminal, or the file, to UTF-8)\n',
       code: 0,
     })
   })

@@ -11,27 +11,31 @@ export function exitAsExpected(code: number): never {
 
 /**
  * Has a process that ends while a program is still at work (its `process.exit`, an error that nobody caught) end in words and as a failure,
- * whatever code it gave. `expected` is a code to leave as it is, `wordsOf` says where an error came from. Gives what takes this back.
+ * whatever code it gave. `expected` is a code to leave as it is, `wordsOf` says where an error came from, and `beforeWords` clears the
+ * screen. Gives what takes this back.
  */
 export function refusePrematureExit(
   what: string,
-  { expected, wordsOf }: { expected: number; wordsOf(error: unknown): unknown },
+  options: { expected: number; wordsOf(error: unknown): unknown; beforeWords(): void },
 ): () => void {
   let uncaught: string | undefined
   const onError = (error: unknown) => {
-    uncaught = errorText(wordsOf(error))
+    const worded = options.wordsOf(error)
+    // Of one that came through no line of the program nothing but the stack tells the place.
+    uncaught = worded === error ? String((error as Error).stack) : errorText(worded)
     process.exit(1)
   }
   const onExit = (code: number) => {
-    if (code === expected) return
+    if (code === options.expected) return
     process.exitCode = code || 1
-    process.stderr.write(
-      `whetstone: ${reason(what, uncaught)}; --resume goes on from its last checkpoint, where there is one\n`,
-    )
+    options.beforeWords()
+    process.stderr.write(`whetstone: ${reason(what, uncaught)}\n${ADVICE}\n`)
   }
   process.on('uncaughtException', onError).on('exit', onExit)
   return () => process.off('uncaughtException', onError).off('exit', onExit)
 }
+
+const ADVICE = '--resume goes on from the last checkpoint, where there is one'
 
 function reason(what: string, uncaught: string | undefined): string {
   if (uncaught !== undefined)

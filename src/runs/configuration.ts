@@ -62,9 +62,10 @@ export function compareConfigurations(before: Configuration, now: Configuration,
   compare('the engine path', before.hardware.enginePath, now.hardware.enginePath)
   compare('whetstone', before.versions.whetstone, now.versions.whetstone)
   compare('Node', before.versions.node, now.versions.node)
-  compare('the program', before.program?.file, now.program?.file)
-  if (before.program?.file === now.program?.file && before.program?.sha256 !== now.program?.sha256)
-    warnings.push(`${now.program?.file} was changed since the run began`)
+  if (before.program?.sha256 !== now.program?.sha256)
+    if (before.program?.file === now.program?.file)
+      warnings.push(`${now.program?.file} was changed since the run began`)
+    else compare('the program', before.program?.file, now.program?.file)
   return warnings.map((warning) => `${warning}: results may differ from those of a run that was not resumed`)
 }
 

@@ -11,31 +11,32 @@ import { type DigestedFiles, digestedFiles } from './run-digest.ts'
 export const finishedSchema = z.object({ digest: z.string(), files: z.record(z.string(), z.string()) })
 export type Finished = z.infer<typeof finishedSchema>
 
-/** Files of rollouts that the metrics tell of and that are gone, relative to the run's directory. Without them the digest is another. */
-async function missingRollouts(directory: string): Promise<string[]> {
+/** What is wrong with the digest of a run, if anything is; `files` are those that it is of now. */
+export async function digestProblem(path: string, files?: DigestedFiles): Promise<string | undefined> {
+  const directory = resolve(path)
+  return (await missingProblem(directory)) ?? (await changeProblem(directory, files))
+}
+
+/** Says which rollouts that the metrics tell of are gone, if any are. */
+export async function missingProblem(directory: string): Promise<string | undefined> {
   const folder = join(directory, 'rollouts')
   const there = new Set((await namesIn(folder)).length > 0 ? await filesBelow(folder) : [])
-  return (await readHistory(directory)).flatMap(({ name, steps }) =>
+  const missing = (await readHistory(directory)).flatMap(({ name, steps }) =>
     steps
       .filter(({ rollouts = 0 }) => rollouts > 0)
       .map(({ step }) => `${name}/${step}.jsonl`)
       .filter((file) => !there.has(file))
       .map((file) => `rollouts/${file}`),
   )
+  if (missing.length === 0) return undefined
+  return `missing in ${directory}: ${listed(missing)}. The digest is not that of the run as it was written; bring the files back to have it again`
 }
 
-/**
- * What is wrong with the digest of a run, if anything is: rollouts that are not all there, or other files than those with which the run
- * ended.
- */
-export async function digestProblem(path: string): Promise<string | undefined> {
-  const directory = resolve(path)
-  const missing = await missingRollouts(directory)
-  if (missing.length > 0)
-    return `missing in ${directory}: ${listed(missing)}. The digest is not that of the run as it was written; bring the files back to have it again`
+/** Says which files are others than those with which the run ended, if it has ended and any are. */
+export async function changeProblem(directory: string, files?: DigestedFiles): Promise<string | undefined> {
   const ended = await finished(directory)
   if (ended === undefined) return undefined
-  const changes = changesSince(ended.files, await digestedFiles(directory))
+  const changes = changesSince(ended.files, files ?? (await digestedFiles(directory)))
   if (changes.length === 0) return undefined
   return `the run in ${directory} ended with the digest ${ended.digest}, and since then ${listed(changes)}`
 }

@@ -43,6 +43,15 @@ export async function checkLayout(
   }
 }
 
+/** Refuses a directory that holds no run to read. */
+export async function checkRun(directory: string): Promise<void> {
+  await checkLayout(directory, { for: 'reading' })
+  if ((await kindOf(join(directory, 'config.json'))) === undefined)
+    throw new RunError(`there is no run in ${directory}: it has no config.json`)
+  const metrics = join(directory, 'metrics.jsonl')
+  if ((await kindOf(metrics)) === undefined) throw new RunError(`${metrics} is gone; bring the file back`)
+}
+
 /** Words what the system said about a path of a run. */
 export function pathProblem(path: string, error: unknown): RunError {
   const { code } = error as NodeJS.ErrnoException

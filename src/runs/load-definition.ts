@@ -3,13 +3,11 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { checkDefinition, type RunDefinition } from './define-run.ts'
 import { RunError } from './run-error.ts'
+import { saysAll } from './says-all.ts'
 import { settled } from './settled.ts'
 
 const PROGRAM = /\.[cm]?[jt]s$/
 const NAMES = ['index.ts', 'recipe.ts', 'index.js', 'recipe.js']
-/** Errors whose message says all; of any other the kind is said too. */
-const WORDED = /^(Error|(Run|Options|Data|Rollout|Engine|Text|Resolve)Error|HubUnreachable)$/
-
 /** The file that a path means: itself, or the program in a folder. Undefined where there is none. */
 export async function programAt(path: string): Promise<string | undefined> {
   const full = resolve(path)
@@ -40,19 +38,21 @@ export async function loadDefinition(file: string): Promise<RunDefinition> {
 }
 
 /**
- * Words an error with the place in the user's file that it came through. One without such a place is given back as it is: a defect of
- * the library keeps its stack.
+ * Words an error with the place in the user's file that it came through. One without such a place, or that names it already, is given back as
+ * it is: a defect of the library keeps its stack.
  */
 export function withPlace(error: unknown, file: string): unknown {
   if (!(error instanceof Error)) return new RunError(`${file}: threw ${String(error)}`, { cause: error })
   const line = lineIn(error, file) ?? (error.cause instanceof Error ? lineIn(error.cause, file) : undefined)
-  if (line === undefined || error.message.startsWith(`${file}:`)) return error
-  const worded = WORDED.test(error.name)
-  const first = error.message.split('\n').find((text) => text.trim() !== '')
-  const message = (worded && first !== undefined ? error.message : first?.trim()) ?? 'it has no message'
-  return new RunError(`${line}: ${worded && first !== undefined ? '' : `${error.name}: `}${message}`, {
-    cause: error,
-  })
+  if (line === undefined || error.message.startsWith(`${line}:`)) return error
+  return new RunError(`${line}: ${wordsOf(error)}`, { cause: error })
+}
+
+/** The message, where that says all, else the kind of error too. */
+function wordsOf({ name, message }: Error): string {
+  const first = message.split('\n').find((text) => text.trim() !== '')
+  if (first === undefined) return `${name}: it has no message`
+  return saysAll(name) ? message : `${name}: ${first.trim()}`
 }
 
 /** `path:line` of the first frame in the file, or of another file that the user's folder holds and that cannot be parsed. */

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { appendFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -37,6 +37,22 @@ it('a run that recorded nothing may begin anew with other options', async () => 
   await expect(openRun(directory, { ...base, options: { steps: 6 }, resume: true })).rejects.toThrow(
     'steps was 5 and is 6',
   )
+})
+
+it('another program is told of on a resume, the same one in another place is not', async () => {
+  const resumed = async (program: NonNullable<RunOptions['program']>) => {
+    const warnings: string[] = []
+    await withRun({ resume: true, program, onWarning: (text) => warnings.push(text) }, async () => {})
+    return warnings
+  }
+  await withRun({ program: { file: '/a.ts', sha256: '1' } }, (run) => run.once('kept', async () => 1))
+  expect(await resumed({ file: '/b.ts', sha256: '1' })).toEqual([])
+  expect(await resumed({ file: '/a.ts', sha256: '2' })).toEqual([
+    expect.stringContaining('/a.ts was changed since the run began'),
+  ])
+  expect(await resumed({ file: '/b.ts', sha256: '2' })).toEqual([
+    expect.stringContaining('the program was /a.ts when the run began and is /b.ts'),
+  ])
 })
 
 it('a program that is left behind writes nothing into a run that is over', async () => {
@@ -213,16 +229,27 @@ describe('a run in a directory', () => {
       return run.finish()
     })
     expect(await digestProblem(directory)).toBeUndefined()
+    const text = await readFile(join(directory, 'metrics.jsonl'))
     await writeFile(join(directory, 'metrics.jsonl'), '')
     await writeFile(join(directory, 'rollouts', 'mine.jsonl'), '')
     expect(await digestProblem(directory)).toBe(
       `the run in ${directory} ended with the digest ${ended}, and since then metrics.jsonl was changed, rollouts/mine.jsonl was added`,
     )
+    await rm(join(directory, 'rollouts', 'mine.jsonl'))
+    await writeFile(join(directory, 'metrics.jsonl'), text)
+    await mkdir(join(directory, 'results'), { recursive: true })
+    await writeFile(join(directory, 'results', 'kept.json'), '2')
+    const warnings: string[] = []
+    await withRun({ resume: true, onWarning: (warning) => warnings.push(warning) }, finish)
+    expect(warnings).toEqual([
+      `the run in ${directory} ended with the digest ${ended}, and since then results/kept.json was added`,
+    ])
   })
 
   it.each([
     ['a BigInt', 1n, 'Do not know how to serialize a BigInt'],
     ['nothing', undefined, 'it is undefined'],
+    ['a function', () => 1, 'it is a function'],
   ])('refuses %s as a result, by its name', async (_, value, reason) => {
     await expect(withRun({}, (run) => run.once('odd', async () => value))).rejects.toThrow(
       `the result odd cannot be kept as JSON: ${reason}`,

@@ -2,6 +2,7 @@ import { readFile, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { makeFolder, sync, writeFileAtomically } from '../files/index.ts'
+import { messageOf } from '../rollouts/index.ts'
 import type { StageReport } from '../trainers/stage.ts'
 import { beginRun, checkOptions, refuseForeign, writeConfiguration } from './begin-run.ts'
 import { checkReport } from './check-report.ts'
@@ -15,7 +16,7 @@ import {
   writeCheckpoint,
 } from './checkpoints.ts'
 import type { Configuration } from './configuration.ts'
-import { digestProblem, type Finished } from './digest-problem.ts'
+import { changeProblem, type Finished, missingProblem } from './digest-problem.ts'
 import { hashFile } from './hash-file.ts'
 import { openHistory } from './history.ts'
 import { checkLayout, pathProblem } from './layout.ts'
@@ -80,6 +81,7 @@ async function runInDirectory(directory: string, options: RunOptions, lock: Lock
   /** Once something new is to be written, what lies beyond the restored checkpoint is of no run any more. */
   const cutHistory = async () => {
     if (cut) return
+    const changed = await changeProblem(directory)
     await rm(join(directory, 'finished.json'), { force: true })
     if (await metrics.hasMore())
       for (const one of (await listCheckpoints(checkpoints)).checkpoints)
@@ -87,7 +89,7 @@ async function runInDirectory(directory: string, options: RunOptions, lock: Lock
     await removeRolloutsBeyond(directory, metrics.position)
     await metrics.cut()
     await timing.cut()
-    const problem = await digestProblem(directory)
+    const problem = (await missingProblem(directory)) ?? changed
     if (problem !== undefined) onWarning(problem)
     cut = true
   }
@@ -249,14 +251,16 @@ function metricsLine({ stage, step, metrics, evaluation, warnings, rollouts }: S
 }
 
 function resultText(name: string, value: unknown): string {
-  let reason = 'it is undefined'
+  const refused = (reason: string, cause?: unknown) =>
+    new RunError(`the result ${name} cannot be kept as JSON: ${reason}`, { cause })
+  let text: string | undefined
   try {
-    const text = JSON.stringify(value)
-    if (text !== undefined) return text
+    text = JSON.stringify(value)
   } catch (error) {
-    reason = (error as Error).message.split('\n')[0] as string
+    throw refused(messageOf(error).split('\n')[0] as string, error)
   }
-  throw new RunError(`the result ${name} cannot be kept as JSON: ${reason}`)
+  if (text === undefined) throw refused(`it is ${value === undefined ? value : `a ${typeof value}`}`)
+  return text
 }
 
 function ifThere(error: NodeJS.ErrnoException): undefined {

@@ -1,11 +1,9 @@
 import { createHash } from 'node:crypto'
-import { stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { listCheckpoints } from './checkpoints.ts'
 import { hashFile } from './hash-file.ts'
-import { checkLayout } from './layout.ts'
+import { checkRun } from './layout.ts'
 import { filesBelow, namesIn } from './listings.ts'
-import { RunError } from './run-error.ts'
 
 /** Name in the digest and `bytes sha256` of each file that has a part in it, in the order of their names. */
 export type DigestedFiles = readonly (readonly [name: string, content: string])[]
@@ -26,14 +24,7 @@ export function digestOf(files: DigestedFiles): string {
 
 export async function digestedFiles(path: string): Promise<DigestedFiles> {
   const directory = resolve(path)
-  await checkLayout(directory, { for: 'reading' })
-  for (const [file, problem] of [
-    ['config.json', `there is no run in ${directory}: it has no config.json`],
-    ['metrics.jsonl', `${join(directory, 'metrics.jsonl')} is gone; bring the file back`],
-  ] as const)
-    await stat(join(directory, file)).catch(() => {
-      throw new RunError(problem)
-    })
+  await checkRun(directory)
   const { checkpoints } = await listCheckpoints(join(directory, 'checkpoints'))
   const last = new Map(checkpoints.map((one) => [one.stage, one]))
   const files: [name: string, path: string][] = []

@@ -3,8 +3,9 @@
 mod counting_allocator;
 
 use counting_allocator::peak_of;
-use whetstone_engine::ops::attention::{Heads, Mask, Span};
+use whetstone_engine::ops::attention::{Mask, Span};
 use whetstone_engine::ops::attention_backward::AttentionBackward;
+use whetstone_engine::ops::pages::Heads;
 use whetstone_engine::pool::Pool;
 
 #[test]

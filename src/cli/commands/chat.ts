@@ -13,7 +13,8 @@ interface ChatOptions extends ModelOptions {
 }
 
 const helpText = `
-Type a message and Enter. /reset forgets the conversation, /exit or Ctrl-D leaves, Ctrl-C stops an answer.
+Type a message and Enter. /reset forgets the conversation, /exit or Ctrl-D leaves, Ctrl-C stops an answer; a single word after / is
+taken for a command and never sent.
 A model without a chat template (after pretraining alone, say) continues the text instead.
 Lines can come from a pipe too: printf 'Hello\\n' | whetstone chat --model smollm2-135m`
 
@@ -60,8 +61,8 @@ async function talk(model: CommandModel, options: ChatOptions): Promise<void> {
     if (line.trim() === '/exit') break
     if (line.trim() === '/reset') messages = [...first]
     else if (line.includes('\uFFFD'))
-      say('that line is not UTF-8 text; set the terminal, or the file, to UTF-8')
-    else if (/^\s*\/[a-z]+\s*$/i.test(line))
+      say('a character of that line could not be read as UTF-8; set the terminal, or the file, to UTF-8')
+    else if (/^\s*\/[a-z-]+\s*$/i.test(line))
       say(`there is no ${line.trim()}; /reset and /exit are the commands`)
     else if (line.trim() !== '') {
       answering = new AbortController()

@@ -71,6 +71,7 @@ async function train(
   const over = refusePrematureExit(name, {
     expected: INTERRUPTED,
     wordsOf: (error) => withPlace(error, file),
+    beforeWords: () => screen.stop(),
   })
   try {
     const definition = await loadDefinition(file)

@@ -6,7 +6,7 @@ import type { z } from 'zod'
 import { writeFileAtomically } from '../../files/index.ts'
 import { readConfiguration } from '../configuration.ts'
 import { finishedSchema } from '../digest-problem.ts'
-import { checkLayout } from '../layout.ts'
+import { checkRun } from '../layout.ts'
 import { parseJson } from '../parse-json.ts'
 import { RunError } from '../run-error.ts'
 import { readTokenTexts } from '../token-texts.ts'
@@ -26,7 +26,7 @@ const SCRIPTS = ['dom.js', 'card.js', 'plots.js', 'rollouts.js', 'main.js']
  */
 export async function writeReport(path: string, { card }: { card?: ReportCard } = {}): Promise<string> {
   const directory = resolve(path)
-  await checkLayout(directory, { for: 'reading' })
+  await checkRun(directory)
   const configuration = await readConfiguration(join(directory, 'config.json'))
   if (!configuration) throw new RunError(`there is no run in ${directory}: it has no config.json`)
   const cardFile = join(directory, 'card.json')

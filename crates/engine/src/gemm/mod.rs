@@ -33,6 +33,9 @@ const _: () = assert!(TILE_ROWS <= MAX_TILE_ROWS && amx::TILE_ROWS <= MAX_TILE_R
 /// Reduction length of one pass: 14 rows of A stay in the L1 cache, a tile of AMX in the L2 cache.
 const PASS: usize = 1024;
 
+/// Longest reduction of products whose panels were packed just before, as attention's gradients are.
+const NEAR: usize = 128;
+
 /// Bytes of B that a task goes over again and again: half of a 1 MiB L2 cache.
 const L2_BYTES: usize = 512 << 10;
 
@@ -54,7 +57,7 @@ pub type Kernel<E> = unsafe fn(
 pub trait GemmElement: Element {
     /// The kernel of this process's instruction set.
     fn kernel() -> Kernel<Self>;
-    /// The same for panels that come from beyond the L2 cache.
+    /// Gives the same bits, faster where the panels come from beyond the L2 cache.
     fn streaming_kernel() -> Kernel<Self> {
         Self::kernel()
     }
@@ -166,6 +169,7 @@ fn drive<'a, E: GemmElement>(
     let tiles_of_task = row_tiles.div_ceil(row_tasks);
     let row_tasks = row_tiles.div_ceil(tiles_of_task);
     let (kernel, streaming_kernel) = (E::kernel(), E::streaming_kernel());
+    let far = padded > NEAR;
     let output = Parts::new(c.data);
     pool.run(column_tasks * row_tasks, &|task| {
         let (column_task, row_task) = (task / row_tasks, task % row_tasks);
@@ -177,7 +181,7 @@ fn drive<'a, E: GemmElement>(
             let length = (padded - start).min(PASS);
             for index in tile_range.clone() {
                 let Tile { row, height, data, stride, group_stride } = tile(index);
-                let kernel = if index == tile_range.start { streaming_kernel } else { kernel };
+                let kernel = if far && index == tile_range.start { streaming_kernel } else { kernel };
                 let a_tile = &data[start / E::GROUP * group_stride..];
                 for panel in first..last {
                     let b_panel = &b.panel(panel)[start * PANEL..];

@@ -1,6 +1,7 @@
 //! A batch of sequences as a prefix tree: what several sequences begin with becomes one run of rows.
 
-use crate::ops::attention::{Mask, PAGE, PageWrite, Span};
+use crate::ops::attention::{Mask, Span};
+use crate::ops::pages::{PAGE, PageWrite};
 
 /// A sequence to plan: its input tokens and how its rows see each other.
 #[derive(Debug, Clone, Copy)]

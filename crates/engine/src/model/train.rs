@@ -11,10 +11,11 @@ use crate::model::forward::{Batch, LayerKept, Pass, Sizes};
 use crate::model::linear::stride_of;
 use crate::model::plan::{Item, plan};
 use crate::model::weights::Weights;
-use crate::ops::attention::{Mask, Pages};
+use crate::ops::attention::Mask;
 use crate::ops::head::{HeadGradients, HeadOutputs, Queries, head_backward, head_forward};
 use crate::ops::math::{add_scaled, dot};
 use crate::ops::norm::{rms_norm_backward, rms_norm_row};
+use crate::ops::pages::Pages;
 use crate::pool::Pool;
 
 /// A target that asks nothing.

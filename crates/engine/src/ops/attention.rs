@@ -1,31 +1,22 @@
 //! Attention over pages of keys and values. One kernel serves sampling and training, and every mask: a query sees the keys
 //! of one range of positions along its own path.
-//!
-//! A page holds 32 consecutive positions, aligned to 32, laid out as the panels that the matrix kernels read: keys
-//! [head_dim / GROUP][32][GROUP], values [head_dim / 32][32 / GROUP][32][GROUP].
 
-use crate::element::Element;
 use crate::gemm::{GemmElement, MAX_TILE_ROWS, PANEL, run_tile};
 use crate::isa::by_isa;
 use crate::memory::prefetch;
 use crate::ops::convert_row;
 use crate::ops::math::{exp, max_of, sum_of};
+use crate::ops::pages::{Heads, PAGE, Pages};
 use crate::pool::{Parts, Pool};
-
-/// Positions of a page: one panel.
-pub const PAGE: usize = PANEL;
 
 /// Tiles of query rows in a task.
 const TASK_TILES: usize = 4;
 
-/// Tasks that a thread takes at a time where there are many: so many parts of all of them for each thread.
+/// Parts of the tasks for each thread: enough to even out, few enough that a part's tasks share their scratch and know the next one.
 const PARTS_OF_THREAD: usize = 16;
 
-/// Writes from which on several threads share them.
-const MANY_WRITES: usize = 16;
-
-/// Pages asked for ahead of their use at most: half of a 2 MiB L2 cache holds those of 64-dimensional heads.
-const PAGES_AHEAD: usize = 64;
+/// Pages asked for ahead of their use at most: in bf16 and with 64-dimensional heads a quarter of a 2 MiB L2 cache.
+const PAGES_AHEAD: usize = 128;
 
 /// Which keys a query sees, before the sliding window of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,149 +59,6 @@ impl Span {
     }
 }
 
-/// Where the key and value of a row go; a row on several paths is written for each.
-#[derive(Debug, Clone, Copy)]
-pub struct PageWrite {
-    pub row: u32,
-    pub page: u32,
-    pub slot: u32,
-}
-
-/// Head counts and sizes of attention.
-#[derive(Debug, Clone, Copy)]
-pub struct Heads {
-    pub heads: usize,
-    pub kv_heads: usize,
-    pub dim: usize,
-}
-
-impl Heads {
-    pub fn group(&self) -> usize {
-        self.heads / self.kv_heads
-    }
-
-    pub fn scale(&self) -> f32 {
-        1.0 / (self.dim as f32).sqrt()
-    }
-
-    /// head_dim as the value panels have it.
-    pub fn padded(&self) -> usize {
-        self.dim.next_multiple_of(PANEL)
-    }
-}
-
-/// Pages of keys and values of all layers.
-pub struct Pages<E> {
-    heads: Heads,
-    layers: usize,
-    count: usize,
-    keys: Vec<E>,
-    values: Vec<E>,
-}
-
-impl<E: Element> Pages<E> {
-    pub fn new(heads: Heads, layers: usize, count: usize) -> Self {
-        let keys = vec![E::default(); layers * count * heads.kv_heads * Self::key_length(heads)];
-        let values = vec![E::default(); layers * count * heads.kv_heads * heads.padded() * PAGE];
-        Self { heads, layers, count, keys, values }
-    }
-
-    fn key_length(heads: Heads) -> usize {
-        heads.dim.next_multiple_of(E::GROUP) * PAGE
-    }
-
-    /// Bytes of one page in all layers.
-    pub fn page_bytes(heads: Heads, layers: usize) -> usize {
-        layers * heads.kv_heads * (Self::key_length(heads) + heads.padded() * PAGE) * size_of::<E>()
-    }
-
-    pub fn count(&self) -> usize {
-        self.count
-    }
-
-    /// Adds empty pages until there are `count`.
-    pub fn grow(&mut self, count: usize) {
-        self.count = self.count.max(count);
-        let heads = self.count * self.layers * self.heads.kv_heads;
-        self.keys.resize(heads * Self::key_length(self.heads), E::default());
-        self.values.resize(heads * self.heads.padded() * PAGE, E::default());
-    }
-
-    fn key_range(&self, layer: usize, page: usize, head: usize) -> std::ops::Range<usize> {
-        let length = Self::key_length(self.heads);
-        let start = ((page * self.layers + layer) * self.heads.kv_heads + head) * length;
-        start..start + length
-    }
-
-    fn value_range(&self, layer: usize, page: usize, head: usize) -> std::ops::Range<usize> {
-        let length = self.heads.padded() * PAGE;
-        let start = ((page * self.layers + layer) * self.heads.kv_heads + head) * length;
-        start..start + length
-    }
-
-    /// Writes keys and values of rows, [rows, kv_heads * head_dim] each.
-    pub fn write(&mut self, pool: &Pool, layer: usize, writes: &[PageWrite], keys: &[E], values: &[E]) {
-        let Heads { kv_heads, dim, .. } = self.heads;
-        let (mut all_keys, mut all_values) = (std::mem::take(&mut self.keys), std::mem::take(&mut self.values));
-        let (key_parts, value_parts) = (Parts::new(&mut all_keys), Parts::new(&mut all_values));
-        let write_head = |part: usize| {
-            let head = part / 2;
-            for &PageWrite { row, page, slot } in writes {
-                let from = (row as usize * kv_heads + head) * dim;
-                let (page, slot) = (page as usize, slot as usize);
-                if part.is_multiple_of(2) {
-                    let range = self.key_range(layer, page, head);
-                    // SAFETY: each part has its own head's keys.
-                    let to = unsafe { key_parts.get(range.start, range.len()) };
-                    for (d, item) in keys[from..from + dim].iter().enumerate() {
-                        to[((d / E::GROUP) * PAGE + slot) * E::GROUP + d % E::GROUP] = *item;
-                    }
-                } else {
-                    let range = self.value_range(layer, page, head);
-                    // SAFETY: each part has its own head's values.
-                    let to = unsafe { value_parts.get(range.start, range.len()) };
-                    for (d, item) in values[from..from + dim].iter().enumerate() {
-                        let panel = (d / PANEL) * PANEL * PAGE;
-                        to[panel + ((slot / E::GROUP) * PANEL + d % PANEL) * E::GROUP + slot % E::GROUP] = *item;
-                    }
-                }
-            }
-        };
-        if writes.len() < MANY_WRITES {
-            (0..2 * kv_heads).for_each(write_head);
-        } else {
-            pool.run(2 * kv_heads, &write_head);
-        }
-        (self.keys, self.values) = (all_keys, all_values);
-    }
-
-    /// Copies a page in every layer.
-    pub fn copy(&mut self, from: usize, to: usize) {
-        for layer in 0..self.layers {
-            for head in 0..self.heads.kv_heads {
-                let source = self.key_range(layer, from, head);
-                let start = self.key_range(layer, to, head).start;
-                self.keys.copy_within(source, start);
-                let source = self.value_range(layer, from, head);
-                let start = self.value_range(layer, to, head).start;
-                self.values.copy_within(source, start);
-            }
-        }
-    }
-
-    /// Zeroes a page in every layer: what an earlier owner left must not meet a zero weight as an infinity or a NaN.
-    pub fn clear(&mut self, page: usize) {
-        for layer in 0..self.layers {
-            for head in 0..self.heads.kv_heads {
-                let range = self.key_range(layer, page, head);
-                self.keys[range].fill(E::default());
-                let range = self.value_range(layer, page, head);
-                self.values[range].fill(E::default());
-            }
-        }
-    }
-}
-
 by_isa! {
     /// Scales scores and turns them into exp(score - max); gives back (max, sum).
     fn softmax_row(scores: &mut [f32], scale: f32) -> (f32, f32) {
@@ -236,7 +84,8 @@ pub struct Attention<'a, E> {
     pub pages: &'a Pages<E>,
 }
 
-/// What a tile computes in, kept from one to the next.
+/// What a tile computes in, kept from one to the next. Scores and sums are overwritten whole; weights begin as zeros, which is what keys
+/// weigh that a row does not see.
 struct Scratch<E> {
     scores: Vec<f32>,
     weights: Vec<E>,
@@ -286,7 +135,7 @@ impl<E: GemmElement> Attention<'_, E> {
             let part = &tasks[part * at_a_time..((part + 1) * at_a_time).min(tasks.len())];
             for (index, task) in part.iter().enumerate() {
                 if let Some(next) = part.get(index + 1) {
-                    self.prefetch_keys(next);
+                    self.prefetch_keys(next, task);
                 }
                 let mut from = task.from;
                 while from < task.to {
@@ -298,12 +147,17 @@ impl<E: GemmElement> Attention<'_, E> {
         });
     }
 
-    /// Asks for the keys that a task will read first.
-    fn prefetch_keys(&self, task: &Task) {
-        let (span, kv_head) = (&self.spans[task.span], task.first_head / self.heads.group());
+    /// Asks for the keys of a task, but for those of the one before, which are at hand.
+    fn prefetch_keys(&self, task: &Task, before: &Task) {
+        let kv_head = task.first_head / self.heads.group();
+        if task.span == before.span && kv_head == before.first_head / self.heads.group() {
+            return;
+        }
+        let span = &self.spans[task.span];
         let first = span.keys(span.start + task.from, self.window).start / PAGE;
-        for &page in span.pages[first..].iter().take(PAGES_AHEAD) {
-            prefetch(&self.pages.keys[self.pages.key_range(self.layer, page as usize, kv_head)]);
+        let last = span.keys(span.start + task.to - 1, self.window).end.div_ceil(PAGE);
+        for &page in span.pages[first..last].iter().take(PAGES_AHEAD) {
+            prefetch(self.pages.keys(self.layer, page as usize, kv_head));
         }
     }
 
@@ -329,7 +183,7 @@ impl<E: GemmElement> Attention<'_, E> {
         let first_page = (0..count).map(|i| keys(i).start).min().unwrap_or(0) / PAGE;
         let last_page = (0..count).map(|i| keys(i).end).max().unwrap_or(0).div_ceil(PAGE);
         for &page in span.pages[first_page..last_page].iter().take(PAGES_AHEAD) {
-            prefetch(&self.pages.values[self.pages.value_range(self.layer, page as usize, kv_head)]);
+            prefetch(self.pages.values(self.layer, page as usize, kv_head));
         }
         let columns = (last_page - first_page) * PAGE;
         let kernel = E::kernel();
@@ -338,7 +192,7 @@ impl<E: GemmElement> Attention<'_, E> {
         let Scratch { scores, weights, sums } = scratch;
         scores.resize(count * columns, 0.0);
         for page in first_page..last_page {
-            let panel = &self.pages.keys[self.pages.key_range(self.layer, span.pages[page] as usize, kv_head)];
+            let panel = self.pages.keys(self.layer, span.pages[page] as usize, kv_head);
             let at = (page - first_page) * PAGE;
             // SAFETY: the tile's scores are this task's own and hold `count` rows of `columns`.
             unsafe {
@@ -364,7 +218,7 @@ impl<E: GemmElement> Attention<'_, E> {
         }
         sums.resize(count * padded, 0.0);
         for page in first_page..last_page {
-            let values = &self.pages.values[self.pages.value_range(self.layer, span.pages[page] as usize, kv_head)];
+            let values = self.pages.values(self.layer, span.pages[page] as usize, kv_head);
             let at = (page - first_page) * PAGE;
             for (index, panel) in values.chunks_exact(PANEL * PAGE).enumerate() {
                 // SAFETY: the tile's sums are this task's own and hold `count` rows of `padded`.

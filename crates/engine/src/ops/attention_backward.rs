@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use crate::gemm::{GemmElement, Output, Panels, Rows, gemm, gemm_packed, pack_columns, pack_rows};
 use crate::isa::by_isa;
-use crate::ops::attention::{Heads, Span};
+use crate::ops::attention::Span;
 use crate::ops::math::{add_scaled, dot, exp};
+use crate::ops::pages::Heads;
 use crate::ops::{convert_row, widen_row};
 use crate::pool::{Parts, Pool};
 

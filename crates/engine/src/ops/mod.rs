@@ -5,6 +5,7 @@ pub mod attention_backward;
 pub mod head;
 pub mod math;
 pub mod norm;
+pub mod pages;
 pub mod rope;
 pub mod swiglu;
 

@@ -5,7 +5,7 @@ use super::memory::KeyValueMemory;
 use super::request::{Event, Finish, Running, SampleRequest};
 use super::scheduler::Scheduler;
 use crate::gemm::GemmElement;
-use crate::ops::attention::PAGE;
+use crate::ops::pages::PAGE;
 
 impl<E: GemmElement> Scheduler<E> {
     /// Pages that one sample adds to its prompt's, at most.

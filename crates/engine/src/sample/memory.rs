@@ -3,7 +3,7 @@
 
 use super::pages::PageTable;
 use crate::element::Element;
-use crate::ops::attention::{Heads, Pages};
+use crate::ops::pages::{Heads, Pages};
 
 /// Weights under which keys and values were computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,7 +62,7 @@ impl<E: Element> KeyValueMemory<E> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::attention::PAGE;
+    use crate::ops::pages::PAGE;
 
     #[test]
     fn room_is_made_from_the_end_of_what_is_known() {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::memory::Version;
-use crate::ops::attention::PAGE;
+use crate::ops::pages::PAGE;
 
 /// Identifies the tokens of a page together with everything before them: the chain of the page before, the weights'
 /// version and the page's tokens. Compared whole, so a hit is never an accident.

@@ -8,7 +8,8 @@ use super::scheduler::Scheduler;
 use crate::gemm::GemmElement;
 use crate::model::adapter::Adapter;
 use crate::model::forward::Batch;
-use crate::ops::attention::{Mask, PAGE, PageWrite, Span};
+use crate::ops::attention::{Mask, Span};
+use crate::ops::pages::{PAGE, PageWrite};
 
 /// Rows of prompts that a step reads at most, so that running samples are not kept waiting for long.
 const PROMPT_ROWS: usize = 512;

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::gemm::GemmElement;
 use crate::model::buffers::Buffers;
 use crate::model::weights::Weights;
-use crate::ops::attention::PAGE;
+use crate::ops::pages::PAGE;
 use crate::pool::Pool;
 
 /// The samples in flight on one version of the weights.

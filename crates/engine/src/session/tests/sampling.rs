@@ -50,8 +50,8 @@ fn a_request_on_broken_weights_fails_alone_and_says_why() {
 /// A model whose samples are stepped by hand, with room for so many pages of keys and values.
 fn by_hand(pages: usize) -> Model<f32> {
     let config = tiny(Precision::F32).config().clone();
-    let bytes = crate::ops::attention::Pages::<f32>::page_bytes(
-        crate::ops::attention::Heads { heads: 2, kv_heads: 1, dim: 8 },
+    let bytes = crate::ops::pages::Pages::<f32>::page_bytes(
+        crate::ops::pages::Heads { heads: 2, kv_heads: 1, dim: 8 },
         config.num_layers,
     );
     let options =
