@@ -12,22 +12,23 @@ export async function* readTokenLines(file: string, vocabularySize: number): Asy
   const failed = new Promise<never>((_, reject) => input.once('error', reject))
   failed.catch(() => {})
   const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })[Symbol.asyncIterator]()
+  const name = file === '-' ? 'standard input' : file
   let rows = 0
   for (let number = 1; ; number++) {
     let line: IteratorResult<string>
     try {
       line = await Promise.race([lines.next(), failed])
     } catch (error) {
-      throw new CommandError(`cannot read ${file}: ${systemWords(error)}`)
+      throw new CommandError(`cannot read ${name}: ${systemWords(error)}`)
     }
     if (line.done) {
-      if (rows === 0) throw new CommandError(`${file} has no rows of tokens; write a JSON array on each line`)
+      if (rows === 0) throw new CommandError(`${name} has no rows of tokens; write a JSON array on each line`)
       return
     }
     const text = number === 1 ? line.value.replace(/^\uFEFF/, '') : line.value
     if (text.trim() === '') continue
     rows++
-    yield parseRow(text, `${file}, line ${number}`, vocabularySize)
+    yield parseRow(text, `${name}, line ${number}`, vocabularySize)
   }
 }
 

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { Task } from '../data/index.ts'
 import type { Model } from '../engine/index.ts'
 import type { Prompting } from '../evals/index.ts'
-import type { ReportCard, Run } from '../runs/index.ts'
+import { type ReportCard, type Run, RunInterrupted } from '../runs/index.ts'
 import type { Sandbox } from '../sandbox/index.ts'
 import { type CodeMeasure, measureCode } from './measure-code.ts'
 import { sayNowAndThen } from './say-now-and-then.ts'
@@ -50,7 +50,7 @@ export function createCodeCard({ run, model, sandbox, benchmarks, log }: CodeCar
     keep,
     /**
      * Measures the model as it is now, on all benchmarks or on those named, and keeps its weights in the run's `models/<stage>`. A
-     * resumed run takes the figures that are there.
+     * resumed run takes the figures that are there. Stops between tasks where the run is asked to.
      */
     async measure(stage: string, { names, prompting }: MeasureSettings = {}): Promise<void> {
       const values: Record<string, number> = {}
@@ -66,7 +66,10 @@ export function createCodeCard({ run, model, sandbox, benchmarks, log }: CodeCar
             n: samples,
             ks: ksOf(benchmark),
             seed: run.seed,
-            onTask: (done) => say(done, asked.tasks.length),
+            onTask: (done) => {
+              if (run.signal?.aborted) throw new RunInterrupted(run.directory)
+              say(done, asked.tasks.length)
+            },
             ...(prompting && { prompting }),
           })
         })

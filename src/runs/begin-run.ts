@@ -42,6 +42,7 @@ export async function beginRun(
 
 /** Whether a run began there and recorded nothing, as one whose options were wrong: it may begin anew, with others. */
 async function isBlank(directory: string, { datasets }: Configuration): Promise<boolean> {
+  if (await stat(join(directory, 'finished.json')).catch(() => undefined)) return false
   const metrics = await stat(join(directory, 'metrics.jsonl')).catch(() => undefined)
   const kept = await Promise.all(['checkpoints', 'results'].map((folder) => namesIn(join(directory, folder))))
   return (metrics?.size ?? 0) === 0 && kept.flat().length === 0 && Object.keys(datasets).length === 0

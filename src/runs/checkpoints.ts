@@ -2,7 +2,7 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { TrainableModel } from '../engine/index.ts'
-import { sync } from '../files/index.ts'
+import { sync, systemWords } from '../files/index.ts'
 import { type FileDigest, hashFile } from './hash-file.ts'
 import { filesBelow, namesIn } from './listings.ts'
 import { RunError } from './run-error.ts'
@@ -177,5 +177,5 @@ function isModel(value: Readonly<Record<string, TrainableModel>> | TrainableMode
 }
 
 function firstLine(error: unknown): string {
-  return String((error as Error).message).split('\n')[0] as string
+  return systemWords(error).split('\n')[0] as string
 }

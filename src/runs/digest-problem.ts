@@ -5,7 +5,7 @@ import { pathProblem } from './layout.ts'
 import { filesBelow, namesIn } from './listings.ts'
 import { parseJson } from './parse-json.ts'
 import { readHistory } from './report/history.ts'
-import { type DigestedFiles, digestedFiles } from './run-digest.ts'
+import { type DigestedFiles, digestedFiles, digestOf } from './run-digest.ts'
 
 /** finished.json: the digest with which the run ended, and `bytes sha256` of each file in it by its name there. */
 export const finishedSchema = z.object({ digest: z.string(), files: z.record(z.string(), z.string()) })
@@ -36,8 +36,11 @@ export async function missingProblem(directory: string): Promise<string | undefi
 export async function changeProblem(directory: string, files?: DigestedFiles): Promise<string | undefined> {
   const ended = await finished(directory)
   if (ended === undefined) return undefined
-  const changes = changesSince(ended.files, files ?? (await digestedFiles(directory)))
-  if (changes.length === 0) return undefined
+  const now = files ?? (await digestedFiles(directory))
+  const changes = changesSince(ended.files, now)
+  if (changes.length === 0 && digestOf(now) === ended.digest) return undefined
+  if (changes.length === 0)
+    return `${join(directory, 'finished.json')} was changed: it tells of the digest ${ended.digest}, which is not that of the files that it lists`
   return `the run in ${directory} ended with the digest ${ended.digest}, and since then ${listed(changes)}`
 }
 

@@ -34,6 +34,10 @@ export async function executeRun(
   const directory = resolve(path)
   await checkLayout(directory, { for: 'writing' })
   const before = execution.resume ? await readConfiguration(join(directory, 'config.json')) : undefined
+  if (before && before.name !== definition.name)
+    throw new RunError(
+      `the run in ${directory} is one of ${before.name}, not of ${definition.name}; name its program, or choose another directory`,
+    )
   const options = parseOptions(definition, settings, before?.options)
   const seed = execution.seed ?? before?.seed ?? definition.seed ?? 0
   const { name, checkpointEvery } = definition

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { inspect } from 'node:util'
 import { checkDefinition, type RunDefinition } from './define-run.ts'
 import { RunError } from './run-error.ts'
 import { saysAll } from './says-all.ts'
@@ -42,7 +43,10 @@ export async function loadDefinition(file: string): Promise<RunDefinition> {
  * it is: a defect of the library keeps its stack.
  */
 export function withPlace(error: unknown, file: string): unknown {
-  if (!(error instanceof Error)) return new RunError(`${file}: threw ${String(error)}`, { cause: error })
+  if (!(error instanceof Error))
+    return new RunError(`${file}: threw ${typeof error === 'object' ? inspect(error) : String(error)}`, {
+      cause: error,
+    })
   const line = lineIn(error, file) ?? (error.cause instanceof Error ? lineIn(error.cause, file) : undefined)
   if (line === undefined || error.message.startsWith(`${line}:`)) return error
   return new RunError(`${line}: ${wordsOf(error)}`, { cause: error })

@@ -39,6 +39,11 @@ it('a run that recorded nothing may begin anew with other options', async () => 
   )
 })
 
+it('a run that ended without a step is a run', async () => {
+  await withRun({}, (run) => run.finish())
+  await expect(openRun(directory, base)).rejects.toThrow('there is a run in')
+})
+
 it('another program is told of on a resume, the same one in another place is not', async () => {
   const resumed = async (program: NonNullable<RunOptions['program']>) => {
     const warnings: string[] = []
@@ -237,6 +242,11 @@ describe('a run in a directory', () => {
     )
     await rm(join(directory, 'rollouts', 'mine.jsonl'))
     await writeFile(join(directory, 'metrics.jsonl'), text)
+    const finished = join(directory, 'finished.json')
+    const told = await readFile(finished, 'utf8')
+    await writeFile(finished, told.replace(ended, 'f'.repeat(64)))
+    expect(await digestProblem(directory)).toContain(`${finished} was changed: it tells of the digest ffff`)
+    await writeFile(finished, told)
     await mkdir(join(directory, 'results'), { recursive: true })
     await writeFile(join(directory, 'results', 'kept.json'), '2')
     const warnings: string[] = []

@@ -16,7 +16,7 @@ export async function newestGood(
   const { checkpoints, damaged } = await listCheckpoints(join(directory, 'checkpoints'))
   const warn = async (one: { directory: string; problem: string }) =>
     onWarning(
-      `the checkpoint ${one.directory} is damaged: ${one.problem}. It is now ${await setAside(one)}; the run goes on from the one before`,
+      `the checkpoint ${one.directory} is damaged: ${one.problem}. It is now ${await setAside(one)}; the run goes on from the one before, or begins the stage again where there is none`,
     )
   for (const one of damaged) await warn(one)
   const own = checkpoints.filter((one) => one.stage === stage && one.metrics.bytes >= position)

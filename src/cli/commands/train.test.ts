@@ -155,6 +155,14 @@ export default defineRun({
       code: 1,
       stderr: expect.stringMatching(/there is a run in .* already; go on with it \(--resume/),
     })
+    const other = await file(
+      'other.ts',
+      `import { defineRun } from ${JSON.stringify(join(source, 'runs', 'index.ts'))}\nexport default defineRun({ name: 'other', async train() {} })`,
+    )
+    expect(await whetstone('train', other, '--run', run, '--resume')).toMatchObject({
+      code: 1,
+      stderr: `whetstone: the run in ${run} is one of demo, not of other; name its program, or choose another directory\n`,
+    })
     expect(await whetstone('train', program, '--run', run, '--resume', '--set', 'steps=2')).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('steps was 1 and is 2'),
@@ -171,6 +179,12 @@ export default defineRun({
       `import { defineRun } from ${JSON.stringify(join(source, 'runs', 'index.ts'))}
 export default defineRun({ name: 'nothing', train: () => Promise.reject(undefined) })`,
       /nothing\.ts: threw undefined/,
+    ],
+    [
+      'object.ts',
+      `import { defineRun } from ${JSON.stringify(join(source, 'runs', 'index.ts'))}
+export default defineRun({ name: 'object', train: () => Promise.reject({ code: 7 }) })`,
+      /object\.ts: threw \{ code: 7 \}/,
     ],
     [
       'never.ts',

@@ -105,7 +105,7 @@ async function train(
     screen.stop()
     if ((error as Error | undefined)?.name !== 'RunInterrupted') throw withPlace(error, file)
     const again = ['npx whetstone train', quoted(name), '--run', quoted(options.run), '--resume']
-    process.stderr.write(`stopped with a checkpoint; this goes on with it:\n  ${again.join(' ')}\n`)
+    process.stderr.write(`stopped; this goes on from what the run has kept:\n  ${again.join(' ')}\n`)
     process.exitCode = INTERRUPTED
   } finally {
     over()

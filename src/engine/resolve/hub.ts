@@ -129,6 +129,10 @@ function requestOptions(model: HubModel, options: HubOptions) {
     throw new ResolveError(
       `HF_ENDPOINT is "${HF_ENDPOINT}", which is no address of a hub; write one as https://huggingface.co, or unset it`,
     )
+  if (HF_TOKEN && !/^hf_\S+$/.test(HF_TOKEN))
+    throw new ResolveError(
+      'HF_TOKEN is no token of the hub, which begins with hf_; copy it anew from the settings of your account, or unset it',
+    )
   return {
     repo: model.repository,
     revision: model.revision,

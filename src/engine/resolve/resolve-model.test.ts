@@ -129,6 +129,12 @@ describe('a hub model', () => {
     expect(hub.requests.length).toBe(requests)
   })
 
+  it('is not asked for with what is no token', async () => {
+    await expect(resolve('hf:lab/tiny', {}, { HF_TOKEN: 'secret' })).rejects.toThrow(
+      'HF_TOKEN is no token of the hub, which begins with hf_',
+    )
+  })
+
   it('sends the token of HF_TOKEN', async () => {
     await resolve('hf:lab/tiny', {}, { HF_TOKEN: 'hf_secret' })
     expect(hub.authorization).toBe('Bearer hf_secret')

@@ -55,6 +55,7 @@ export default defineRun({
       perCombination: 1,
     })
     await run.dataset('tasks', sha256Of([shown, practised, heldOut]))
+    log(`loading ${options.model}`)
     const base = await loadModel(options.model)
     const model = await base.trainable({ lora: { rank: 32, alpha: 64, seed: run.seed } })
     const policy = createPolicy(model, { maxTokens })
