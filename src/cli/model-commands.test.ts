@@ -166,11 +166,17 @@ describe('sample and score of a real model', () => {
     })
   })
 
-  it('refuse a row longer than the context, by name', async () => {
+  it('refuse a row longer than the context by its file and line, and take one as long', async () => {
     const file = join(directory, 'long.jsonl')
-    await writeFile(file, JSON.stringify(Array.from({ length: 600 }, () => 1)))
+    const row = (length: number) => JSON.stringify(Array(length).fill(1))
+    await writeFile(file, `${row(513)}\n\n${row(514)}`)
     const outcome = await whetstone('score', '--model', model, '--tokens', file)
-    expect(outcome).toMatchObject({ code: 1, stderr: expect.stringContaining('context is 512') })
+    expect(outcome).toMatchObject({
+      code: 1,
+      stderr: `whetstone: ${file}, line 3: the row has 514 tokens; the model's context is 512, so split rows of more than 513\n`,
+    })
+    await writeFile(file, row(513))
+    expect((await whetstone('score', '--model', model, '--tokens', file)).stdout).toContain('tokens 512')
   })
 })
 
@@ -198,11 +204,11 @@ describe('chat', () => {
     expect(await talk('abc\n\n/reset\ndef\n/exit\nghi', ...flags)).toEqual(first)
   })
 
-  it('sends neither a command that it does not have nor what is not UTF-8', async () => {
-    const { stdout, code } = await talk(Buffer.from('/quit\n\xff\n', 'latin1'))
+  it('sends neither a command that it does not have nor what is not UTF-8, and says the latter once', async () => {
+    const { stdout, code } = await talk(Buffer.from('/quit\n\xff\n\xfe\n', 'latin1'))
     expect({ stdout, code }).toEqual({
       stdout:
-        '(there is no /quit; /reset and /exit are the commands)\n(a character of that line could not be read as UTF-8; set the terminal, or the file, to UTF-8)\n',
+        '(there is no /quit; /reset and /exit are the commands)\n(a character of that line could not be read as UTF-8, so neither it nor others like it are sent; set the terminal, or the file, to UTF-8)\n',
       code: 0,
     })
   })

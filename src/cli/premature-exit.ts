@@ -29,7 +29,9 @@ export function refusePrematureExit(
     if (code === options.expected) return
     process.exitCode = code || 1
     options.beforeWords()
-    process.stderr.write(`whetstone: ${reason(what, uncaught)}\n${ADVICE}\n`)
+    // A failure of the command's own has been told.
+    const told = isExpected && code !== 0
+    process.stderr.write(told ? `${ADVICE}\n` : `whetstone: ${reason(what, uncaught)}\n${ADVICE}\n`)
   }
   process.on('uncaughtException', onError).on('exit', onExit)
   return () => process.off('uncaughtException', onError).off('exit', onExit)

@@ -1,4 +1,6 @@
+import { setImmediate } from 'node:timers/promises'
 import { loadModel } from '../engine/index.ts'
+import { systemWords } from '../files/index.ts'
 import * as recipes from '../recipes/find-recipe.ts'
 import { chatCommand } from './commands/chat.ts'
 import { compareCommand } from './commands/compare.ts'
@@ -21,7 +23,7 @@ const load: LoadModel = (name, options) => loadModel(name, { ...options, onProgr
 // A reader that has seen enough (`| head`) is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') return exitAsExpected(0)
-  process.stderr.write(`whetstone: standard output cannot be written: ${error.message}\n`, () =>
+  process.stderr.write(`whetstone: standard output cannot be written: ${systemWords(error)}\n`, () =>
     exitAsExpected(1),
   )
 })
@@ -41,5 +43,7 @@ const commands = [
   doctorCommand(),
 ]
 await runProgram(createProgram(commands), process.argv.slice(2))
+// Of what could not be written the listener above is told in this turn still, and ends the process as a failure.
+await setImmediate()
 // What a program left under way, its timers or its servers, does not keep the process once all is written.
 process.stdout.write('', () => process.stderr.write('', () => process.exit()))

@@ -13,12 +13,12 @@ it('makes a folder and those above it, also where some are there', async () => {
   await rm(root, { recursive: true })
 })
 
-it('is refused below a file, and in its place', async () => {
+it('is refused below a file, and in its place, with the file that is in the way', async () => {
   const root = await mkdtemp(join(tmpdir(), 'whetstone-folder-'))
   const file = join(root, 'file')
   await writeFile(file, '')
-  await expect(makeFolder(file)).rejects.toThrow('EEXIST')
-  await expect(makeFolder(join(file, 'a', 'b'))).rejects.toThrow('ENOTDIR')
+  for (const path of [file, join(file, 'a', 'b')])
+    await expect(makeFolder(path)).rejects.toThrow(`${file} is not a folder; choose another path`)
   await rm(root, { recursive: true })
 })
 

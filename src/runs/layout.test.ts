@@ -67,6 +67,12 @@ describe('a directory that cannot hold a run is refused in words', () => {
     await chmod(parent, 0o700)
   })
 
+  it.runIf(process.platform === 'linux')('where the system makes no folders', async () => {
+    expect((await refusals('/proc/whetstone')).slice(0, 2)).toEqual(
+      Array(2).fill('RunError: /proc/whetstone: no folder can be made in /proc; choose another path'),
+    )
+  })
+
   it('with what to do about it', () => {
     const error = (code: string) => Object.assign(new Error(code), { code })
     expect(pathProblem('/a', error('EACCES')).message).toBe(

@@ -2,7 +2,7 @@ import { constants } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { systemWords } from '../files/index.ts'
-import { RunError } from './run-error.ts'
+import { DamagedRun, RunError } from './run-error.ts'
 
 const LAYOUT: Readonly<Record<string, 'file' | 'folder'>> = {
   'config.json': 'file',
@@ -49,7 +49,7 @@ export async function checkRun(directory: string): Promise<void> {
   if ((await kindOf(join(directory, 'config.json'))) === undefined)
     throw new RunError(`there is no run in ${directory}: it has no config.json`)
   const metrics = join(directory, 'metrics.jsonl')
-  if ((await kindOf(metrics)) === undefined) throw new RunError(`${metrics} is gone; bring the file back`)
+  if ((await kindOf(metrics)) === undefined) throw new DamagedRun(`${metrics} is gone; bring the file back`)
 }
 
 /** Words what the system said about a path of a run. */

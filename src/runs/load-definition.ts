@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
 import { checkDefinition, type RunDefinition } from './define-run.ts'
-import { RunError } from './run-error.ts'
+import { DamagedRun, RunError } from './run-error.ts'
 import { saysAll } from './says-all.ts'
 import { settled } from './settled.ts'
 
@@ -39,14 +39,15 @@ export async function loadDefinition(file: string): Promise<RunDefinition> {
 }
 
 /**
- * Words an error with the place in the user's file that it came through. One without such a place, or that names it already, is given back as
- * it is: a defect of the library keeps its stack.
+ * Words an error with the place in the user's file that it came through. One without such a place, that names it already, or for which that
+ * file is not to blame, is given back as it is: a defect of the library keeps its stack.
  */
 export function withPlace(error: unknown, file: string): unknown {
   if (!(error instanceof Error))
     return new RunError(`${file}: threw ${typeof error === 'object' ? inspect(error) : String(error)}`, {
       cause: error,
     })
+  if (error instanceof DamagedRun) return error
   const line = lineIn(error, file) ?? (error.cause instanceof Error ? lineIn(error.cause, file) : undefined)
   if (line === undefined || error.message.startsWith(`${line}:`)) return error
   return new RunError(`${line}: ${wordsOf(error)}`, { cause: error })

@@ -26,7 +26,7 @@ import { parseJson } from './parse-json.ts'
 import { newestGood, removeRolloutsBeyond, restore } from './restore.ts'
 import type { Run, RunOptions } from './run.ts'
 import { digestedFiles, digestOf } from './run-digest.ts'
-import { RunError, RunInterrupted, RunOver, writing } from './run-error.ts'
+import { DamagedRun, RunError, RunInterrupted, RunOver, writing } from './run-error.ts'
 import { sortedByName, toJsonLine } from './to-json.ts'
 import { keepTokenTexts } from './token-texts.ts'
 
@@ -209,7 +209,7 @@ async function runInDirectory(directory: string, options: RunOptions, lock: Lock
       if (!best) return undefined
       const problem = await problemOf(best)
       if (problem !== undefined)
-        throw new RunError(`the best checkpoint of ${stage}, ${best.directory}, is damaged: ${problem}`)
+        throw new DamagedRun(`the best checkpoint of ${stage}, ${best.directory}, is damaged: ${problem}`)
       await loadModels(best, models)
       return best.steps
     },

@@ -1,16 +1,16 @@
 import type { z } from 'zod'
 import { describeIssue } from '../rollouts/index.ts'
-import { RunError } from './run-error.ts'
+import { DamagedRun } from './run-error.ts'
 
 /**
  * The value of JSON in a file of a run, of the form that the run writes.
  *
- * @throws RunError naming the file, the line (counted from 1) and what is wrong with it
+ * @throws DamagedRun naming the file, the line (counted from 1) and what is wrong with it
  */
 export function parseJson<T>(schema: z.ZodType<T>, text: string, path: string, line?: number): T {
   const place = line === undefined ? path : `${path}:${line}`
   return parseOr(schema, text, (reason) => {
-    return new RunError(
+    return new DamagedRun(
       `${place} is not what the run wrote (${reason}). Bring the file back, or remove what is broken`,
     )
   })

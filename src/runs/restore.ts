@@ -4,7 +4,7 @@ import type { StageState } from '../trainers/stage.ts'
 import { type Checkpoint, listCheckpoints, loadModels, problemOf, setAside } from './checkpoints.ts'
 import { hashFile } from './hash-file.ts'
 import { filesBelow, namesIn } from './listings.ts'
-import { RunError } from './run-error.ts'
+import { DamagedRun } from './run-error.ts'
 
 /** The newest checkpoint of a stage whose files are what was written; damaged ones are put aside, and said. */
 export async function newestGood(
@@ -32,7 +32,7 @@ export async function newestGood(
       history.bytes < one.metrics.bytes
         ? `it has ${history.bytes} bytes where the checkpoint tells of ${one.metrics.bytes}`
         : `its first ${one.metrics.bytes} bytes differ`
-    throw new RunError(
+    throw new DamagedRun(
       `${join(directory, 'metrics.jsonl')} is not what the run wrote (${reason}). Bring the file back, or begin a new run`,
     )
   }

@@ -3,6 +3,9 @@ export class RunError extends Error {
   override name = 'RunError'
 }
 
+/** A file of a run is not what the run wrote, or is gone: no line of a program is at fault. */
+export class DamagedRun extends RunError {}
+
 /** Something was to be recorded of a run that had ended: a program that was left behind at the run's end or first error. */
 export class RunOver extends RunError {
   constructor(directory: string) {

@@ -56,13 +56,18 @@ async function talk(model: CommandModel, options: ChatOptions): Promise<void> {
     throw new CommandError('the model has no chat template, so --system has no place; leave it out')
   let messages = [...first]
   let seed = options.seed
+  let saidEncoding = false
   lines.prompt()
   for await (const line of lines) {
     if (line.trim() === '/exit') break
     if (line.trim() === '/reset') messages = [...first]
-    else if (line.includes('\uFFFD'))
-      say('a character of that line could not be read as UTF-8; set the terminal, or the file, to UTF-8')
-    else if (/^\s*\/[a-z-]+\s*$/i.test(line))
+    else if (line.includes('\uFFFD')) {
+      if (!saidEncoding)
+        say(
+          'a character of that line could not be read as UTF-8, so neither it nor others like it are sent; set the terminal, or the file, to UTF-8',
+        )
+      saidEncoding = true
+    } else if (/^\s*\/[a-z-]+\s*$/i.test(line))
       say(`there is no ${line.trim()}; /reset and /exit are the commands`)
     else if (line.trim() !== '') {
       answering = new AbortController()

@@ -50,7 +50,7 @@ afterEach(async () => {
 const load: LoadModel = async (name, options) => {
   asked.push({ name, options })
   return {
-    info: { vocabularySize: tokenizer.vocabularySize, context: 64 },
+    info: { vocabularySize: tokenizer.vocabularySize, context: 1000 },
     tokenizer,
     async forward(sequences, given) {
       asked.push(given)
@@ -191,6 +191,9 @@ describe('score', () => {
     ['[1.5, 2]', 'entry 0 is 1.5'],
     ['["a", 2]', 'entry 0 is "a"'],
     ['[1, 100000]', 'entry 1 is 100000; token ids are integers from 0 to'],
+    ['[1, 1e400]', 'entry 1 is not a finite number; token ids are integers from 0 to'],
+    ['[-1e400]', 'entry 0 is not a finite number'],
+    ['[null]', 'entry 0 is null'],
   ])('names the line and entry that is wrong: %j', async (text, problem) => {
     expect(await scoreFile(text)).toBe(1)
     expect(stderr).toContain(problem)

@@ -32,10 +32,7 @@ export function scoreCommand(load: LoadModel): Command {
     .option('--json', 'print a line a row: {logprobs, entropy}, entry i about token i + 1')
     .action(async (options: ScoreOptions) => {
       const model = await load(options.model, loadOptions(options))
-      for await (const rows of batches(
-        readTokenLines(options.tokens, model.info.vocabularySize),
-        BATCH_TOKENS,
-      )) {
+      for await (const rows of batches(readTokenLines(options.tokens, model.info), BATCH_TOKENS)) {
         const asked = rows.filter((row) => row.length > 1)
         const outputs = await model.forward(
           asked.map((row) => ({ input: row.slice(0, -1), target: row.slice(1) })),

@@ -148,6 +148,29 @@ export default defineRun({
     expect(outcome.stdout).toContain('digest  ')
   })
 
+  it.runIf(process.platform === 'linux')(
+    'says once that its steps cannot be written, and fails',
+    async () => {
+      const command = [
+        process.execPath,
+        main,
+        'train',
+        program,
+        '--run',
+        join(directory, 'unwritten'),
+        '--json',
+      ]
+      const outcome = promisify(execFile)('sh', ['-c', `"$@" >/dev/full`, 'sh', ...command])
+      const { code, stderr } = await outcome.catch((error) => error)
+      expect(code).toBe(1)
+      expect(stderr.split('\n').filter((line: string) => !line.startsWith('pretrain'))).toEqual([
+        'whetstone: standard output cannot be written: the disk is full; free some space',
+        '--resume goes on from the last checkpoint, where there is one',
+        '',
+      ])
+    },
+  )
+
   it('refuses to go on with other settings, and without --resume', async () => {
     const run = join(directory, 'settings')
     await whetstone('train', program, '--run', run, '--set', 'steps=1')
@@ -269,6 +292,17 @@ export default defineRun({ name: 'imported', async train() {
     expect(await outcome('imported', late, definition + body)).toMatch(
       /imported\.ts before the run was over: Error: too late\n\s+at .*imported-helper\.ts:1[\s\S]*\n--resume goes on/,
     )
+  })
+
+  it('says which file of the run is damaged, and blames no line of the program', async () => {
+    const run = join(directory, 'damaged')
+    await whetstone('train', program, '--run', run)
+    const metrics = join(run, 'metrics.jsonl')
+    await writeFile(metrics, (await readFile(metrics, 'utf8')).replace('pretrain', 'Pretrain'))
+    expect(await whetstone('train', program, '--run', run, '--resume')).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^whetstone: \S+damaged\/metrics\.jsonl is not what the run wrote/),
+    })
   })
 
   it('names what is not there, and the option that was meant', async () => {

@@ -226,11 +226,11 @@ describe('a hub model', () => {
 })
 
 describe('a cache that cannot be written', () => {
-  it('is named, with the variable that says where it is', async () => {
+  it('is named where it is no folder, with the variable that says where it is', async () => {
     const file = join(cache, 'file')
     await writeFile(file, '')
     await expect(resolve('hf:lab/tiny', {}, { WHETSTONE_CACHE: file })).rejects.toThrow(
-      /^the cache folder .*file.* cannot be written: ENOTDIR.*; set WHETSTONE_CACHE to one that can/,
+      `the cache folder ${file}/models/hub cannot be written: ${file} is not a folder; choose another path. Set WHETSTONE_CACHE to a folder that can be written`,
     )
   })
 })
@@ -262,6 +262,22 @@ describe('a local model', () => {
     expect(await resolve(file)).toEqual({ kind: 'model', path: file, name: file })
     await writeFile(join(cache, 'a.bin'), '')
     await expect(resolve(join(cache, 'a.bin'))).rejects.toThrow('is not a model')
+  })
+
+  it('is named where a folder of models is given in its place', async () => {
+    const folder = join(cache, 'models')
+    for (const [name, file] of [
+      ['rl', 'config.json'],
+      ['adapter', 'adapter_config.json'],
+      ['notes', 'notes.txt'],
+    ] as const) {
+      await mkdir(join(folder, name), { recursive: true })
+      await writeFile(join(folder, name, file), '{}')
+    }
+    await writeFile(join(folder, 'small.gguf'), '')
+    await expect(resolve(folder)).rejects.toThrow(
+      `adapter_config.json). There are models in it: adapter, rl, small.gguf; give one, as ${join(folder, 'adapter')}`,
+    )
   })
 
   it.each(['', 'nonesuch', 'toString'])(

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { cacheDirectory } from './cache-directory.ts'
 import { parseHubName, resolveHubModel } from './hub.ts'
+import { modelsInside } from './models-inside.ts'
 import type { OnProgress } from './progress.ts'
 import { ResolveError } from './resolve-error.ts'
 import { shortNames } from './short-names.ts'
@@ -59,9 +60,17 @@ async function localModel(name: string): Promise<ResolvedModel> {
     if (await has('config.json')) return { kind: 'model', path, name: path }
     if (await has('adapter_config.json')) return { kind: 'adapter', path, name: path }
     throw new ResolveError(
-      `${path} is not a checkpoint: it has no config.json (nor is it an adapter, with an adapter_config.json)`,
+      `${path} is not a checkpoint: it has no config.json (nor is it an adapter, with an adapter_config.json)${hint(name, await modelsInside(path))}`,
     )
   }
   if (found.isFile() && path.endsWith('.gguf')) return { kind: 'model', path, name: path }
   throw new ResolveError(`${path} is not a model: give a checkpoint folder or a .gguf file`)
+}
+
+/** Says which models a folder that is none holds, if it does. */
+function hint(folder: string, names: readonly string[]): string {
+  const [first] = names
+  if (first === undefined) return ''
+  const more = names.length > 5 ? ` and ${names.length - 5} more` : ''
+  return `. There are models in it: ${names.slice(0, 5).join(', ')}${more}; give one, as ${join(folder, first)}`
 }

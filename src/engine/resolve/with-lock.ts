@@ -1,8 +1,8 @@
 import { open, readFile, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { makeFolder } from '../../files/index.ts'
-import { fullMessage, ResolveError } from './resolve-error.ts'
+import { makeFolder, systemWords } from '../../files/index.ts'
+import { ResolveError } from './resolve-error.ts'
 
 const POLL_MS = 200
 /** A lock file without a process id is one whose owner died between making and filling it. */
@@ -36,7 +36,7 @@ async function acquire(path: string): Promise<boolean> {
 
 function refuse(path: string, error: unknown): never {
   throw new ResolveError(
-    `the cache folder ${dirname(path)} cannot be written: ${fullMessage(error)}; set WHETSTONE_CACHE to one that can`,
+    `the cache folder ${dirname(path)} cannot be written: ${systemWords(error)}. Set WHETSTONE_CACHE to a folder that can be written`,
   )
 }
 

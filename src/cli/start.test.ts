@@ -1,0 +1,32 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { expect, it } from 'vitest'
+
+const main = join(import.meta.dirname, 'main.ts')
+
+/** The command with a full disk behind its standard output. */
+async function unwritten(...args: string[]): Promise<{ code: number; stderr: string }> {
+  const command = ['-c', '"$@" >/dev/full', 'sh', process.execPath, main, ...args]
+  const { code = 0, stderr } = await promisify(execFile)('sh', command).catch((error) => error)
+  return { code, stderr }
+}
+
+it.runIf(process.platform === 'linux').each(['--help', '--version'])(
+  '%s that cannot be written is a failure, told once',
+  async (flag) => {
+    expect(await unwritten(flag)).toEqual({
+      code: 1,
+      stderr: 'whetstone: standard output cannot be written: the disk is full; free some space\n',
+    })
+  },
+)
+
+it.runIf(process.platform === 'linux')(
+  'a disk that is full is no concern of what writes nothing there',
+  async () => {
+    const { code, stderr } = await unwritten('nonesuch')
+    expect(code).toBe(2)
+    expect(stderr).not.toContain('cannot be written')
+  },
+)
