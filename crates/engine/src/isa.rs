@@ -61,7 +61,7 @@ static CHOSEN: OnceLock<Result<Isa>> = OnceLock::new();
 // A path that is not asked for is not looked at: the system is asked to permit AMX only where it will be used.
 fn choose() -> Result<Isa> {
     let best = || Isa::ALL.into_iter().find(|isa| isa.available()).unwrap_or(Isa::Portable);
-    let Ok(wanted) = std::env::var("WHETSTONE_ISA") else {
+    let Some(wanted) = std::env::var("WHETSTONE_ISA").ok().filter(|wanted| !wanted.is_empty()) else {
         return Ok(best());
     };
     Isa::ALL.into_iter().find(|isa| isa.name() == wanted && isa.available()).ok_or_else(|| {

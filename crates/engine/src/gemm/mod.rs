@@ -9,12 +9,16 @@
 mod amx;
 mod kernels;
 mod pack;
+mod rounded;
 mod unpack;
 
 #[cfg(target_arch = "x86_64")]
 pub use amx::permitted as amx_permitted;
 pub use pack::{Panels, PanelsView, pack_columns, pack_rows, repack_transposed};
+pub use rounded::gemm_rounded;
 use unpack::with_rows;
+
+use std::ops::Range;
 
 use crate::element::Element;
 use crate::pool::{Parts, Pool};
@@ -81,6 +85,14 @@ pub struct Rows<'a, E> {
     pub stride: usize,
 }
 
+impl<E> Rows<'_, E> {
+    /// Panics unless the rows hold a reduction of that length.
+    fn check(&self, reduction: usize) {
+        let held = self.data.len() >= (self.rows - 1) * self.stride + reduction;
+        assert!(self.stride >= reduction && held, "A is too small");
+    }
+}
+
 /// The matrix C: row `i` starts at `i * stride + offset`.
 pub struct Output<'a> {
     pub data: &'a mut [f32],
@@ -95,21 +107,26 @@ pub fn gemm<E: GemmElement>(pool: &Pool, a: Rows<'_, E>, b: PanelsView<'_, E>, c
     if rows == 0 {
         return;
     }
-    assert!(a.stride >= b.reduction && a.data.len() >= (rows - 1) * a.stride + b.reduction, "A is too small");
-    let tiles = rows.div_ceil(E::tile_rows());
-    // Tiles of equal height: where 14 rows are a tile, 32 run as 11, 11, 10 and not as 14, 14, 4.
-    let start = |tile: usize| tile * rows / tiles;
-    let tile = |tile: usize| {
-        let row = start(tile);
-        Tile {
-            row,
-            height: start(tile + 1) - row,
-            data: &a.data[row * a.stride..],
-            stride: a.stride,
-            group_stride: E::GROUP,
-        }
-    };
-    drive(pool, rows, tiles, &tile, b, c, accumulate);
+    a.check(b.reduction);
+    drive(pool, rows, row_tiles(a), &|tile| row_tile(a, tile), b, c, accumulate);
+}
+
+/// How many tiles the rows of A are.
+fn row_tiles<E: GemmElement>(a: Rows<'_, E>) -> usize {
+    a.rows.div_ceil(E::tile_rows())
+}
+
+/// Tiles of equal height: where 14 rows are a tile, 32 run as 11, 11, 10 and not as 14, 14, 4.
+fn row_tile<E: GemmElement>(a: Rows<'_, E>, tile: usize) -> Tile<'_, E> {
+    let start = |tile: usize| tile * a.rows / row_tiles(a);
+    let row = start(tile);
+    Tile {
+        row,
+        height: start(tile + 1) - row,
+        data: &a.data[row * a.stride..],
+        stride: a.stride,
+        group_stride: E::GROUP,
+    }
 }
 
 /// `C = A B`, or `C += A B`, with A packed as panels: its rows are the columns of `a`.
@@ -160,30 +177,18 @@ fn drive<'a, E: GemmElement>(
         return;
     }
     assert!(c.data.len() >= (rows - 1) * c.stride + c.offset + columns, "C is too small");
-    let panels = b.panels();
-    let panel_bytes = padded.min(PASS) * PANEL * size_of::<E>();
-    let threads = pool.threads();
-    let block_panels = (L2_BYTES / panel_bytes.max(1)).clamp(1, panels.div_ceil(2 * threads).max(1));
-    let column_tasks = panels.div_ceil(block_panels);
-    let row_tasks = (4 * threads).div_ceil(column_tasks).clamp(1, row_tiles);
-    let tiles_of_task = row_tiles.div_ceil(row_tasks);
-    let row_tasks = row_tiles.div_ceil(tiles_of_task);
     let (kernel, streaming_kernel) = (E::kernel(), E::streaming_kernel());
     let far = padded > NEAR;
     let output = Parts::new(c.data);
-    pool.run(column_tasks * row_tasks, &|task| {
-        let (column_task, row_task) = (task / row_tasks, task % row_tasks);
-        let first = column_task * block_panels;
-        let last = (first + block_panels).min(panels);
-        let tile_range = row_task * tiles_of_task..((row_task + 1) * tiles_of_task).min(row_tiles);
+    split(pool, row_tiles, b, &|panels, tiles| {
         let mut start = 0;
         loop {
             let length = (padded - start).min(PASS);
-            for index in tile_range.clone() {
+            for index in tiles.clone() {
                 let Tile { row, height, data, stride, group_stride } = tile(index);
-                let kernel = if far && index == tile_range.start { streaming_kernel } else { kernel };
+                let kernel = if far && index == tiles.start { streaming_kernel } else { kernel };
                 let a_tile = &data[start / E::GROUP * group_stride..];
-                for panel in first..last {
+                for panel in panels.clone() {
                     let b_panel = &b.panel(panel)[start * PANEL..];
                     let width = (columns - panel * PANEL).min(PANEL);
                     let c_offset = row * c.stride + c.offset + panel * PANEL;
@@ -203,6 +208,27 @@ fn drive<'a, E: GemmElement>(
                 break;
             }
         }
+    });
+}
+
+/// Splits C into tasks of panels of B that stay in the L2 cache and of tiles of A: `work(panels, tiles)`.
+fn split<E: GemmElement>(
+    pool: &Pool,
+    row_tiles: usize,
+    b: PanelsView<'_, E>,
+    work: &(dyn Fn(Range<usize>, Range<usize>) + Sync),
+) {
+    let panels = b.panels();
+    let panel_bytes = b.reduction.min(PASS) * PANEL * size_of::<E>();
+    let threads = pool.threads();
+    let block_panels = (L2_BYTES / panel_bytes.max(1)).clamp(1, panels.div_ceil(2 * threads).max(1));
+    let column_tasks = panels.div_ceil(block_panels);
+    let row_tasks = (4 * threads).div_ceil(column_tasks).clamp(1, row_tiles);
+    let tiles_of_task = row_tiles.div_ceil(row_tasks);
+    let row_tasks = row_tiles.div_ceil(tiles_of_task);
+    pool.run(column_tasks * row_tasks, &|task| {
+        let (first, tile) = (task / row_tasks * block_panels, task % row_tasks * tiles_of_task);
+        work(first..(first + block_panels).min(panels), tile..(tile + tiles_of_task).min(row_tiles));
     });
 }
 

@@ -7,6 +7,7 @@ use crate::model::forward::{LayerKept, Pass, Sizes};
 use crate::model::layout::Slot;
 use crate::model::linear::{Input, LinearGradient, linear_backward, stride_of};
 use crate::ops::attention_backward::AttentionBackward;
+use crate::ops::convert;
 use crate::ops::norm::{rms_norm, rms_norm_backward, rms_norm_backward_row};
 use crate::ops::swiglu::{swiglu, swiglu_backward};
 
@@ -60,18 +61,18 @@ impl<E: GemmElement> Pass<'_, E> {
         swiglu(pool, &kept.gate_up, sizes.intermediate, &mut activation, activation_stride);
         let mut d_activation = free.floats.take(rows * sizes.intermediate);
         self.back(tensor(Slot::Down), &activation, sizes.intermediate, d, &mut d_activation, gradients, free);
-        let mut d_gate_up = free.floats.take(rows * 2 * sizes.intermediate);
+        let mut d_gate_up = free.elements.take(rows * 2 * sizes.intermediate);
         swiglu_backward(pool, &kept.gate_up, sizes.intermediate, &d_activation, &mut d_gate_up);
         let mut normed = free.elements.take(rows * stride);
         let mlp_norm = self.weights.vector(tensor(Slot::MlpNorm));
         rms_norm(pool, &kept.middle, mlp_norm, sizes.eps, &mut normed, stride);
         let mut d_normed = free.floats.take(rows * sizes.hidden);
-        self.back(tensor(Slot::GateUp), &normed, sizes.hidden, &d_gate_up, &mut d_normed, gradients, free);
+        self.back_rounded(tensor(Slot::GateUp), &normed, sizes.hidden, &d_gate_up, &mut d_normed, gradients, free);
         let d_norm = gradients.tensor(tensor(Slot::MlpNorm));
         rms_norm_backward(pool, &kept.middle, mlp_norm, sizes.eps, &d_normed, d, d_norm);
         free.elements.give(activation);
         free.floats.give(d_activation);
-        free.floats.give(d_gate_up);
+        free.elements.give(d_gate_up);
 
         let mut d_attended = free.floats.take(rows * sizes.query_width());
         self.back(tensor(Slot::Output), &kept.attended, sizes.query_width(), d, &mut d_attended, gradients, free);
@@ -94,6 +95,26 @@ impl<E: GemmElement> Pass<'_, E> {
         input: &[E],
         columns: usize,
         d_out: &[f32],
+        d_input: &mut [f32],
+        gradients: &mut Gradients<'_, E>,
+        free: &mut Buffers<E>,
+    ) {
+        let rows = self.batch.tokens.len();
+        let outputs = d_out.len() / rows;
+        let stride = stride_of::<E>(outputs);
+        let mut rounded = free.elements.take(rows * stride);
+        convert(self.pool, d_out, outputs, &mut rounded, stride);
+        self.back_rounded(tensor, input, columns, &rounded, d_input, gradients, free);
+        free.elements.give(rounded);
+    }
+
+    /// As `back`, from a gradient that is rounded already.
+    fn back_rounded(
+        &self,
+        tensor: usize,
+        input: &[E],
+        columns: usize,
+        d_out: &[E],
         d_input: &mut [f32],
         gradients: &mut Gradients<'_, E>,
         free: &mut Buffers<E>,

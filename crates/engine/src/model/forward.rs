@@ -4,13 +4,13 @@ use crate::element::Element;
 use crate::gemm::GemmElement;
 use crate::model::buffers::Buffers;
 use crate::model::layout::Slot;
-use crate::model::linear::{Adapted, Input, linear, stride_of};
+use crate::model::linear::{Adapted, Input, linear, linear_rounded, stride_of};
 use crate::model::weights::Weights;
 use crate::ops::attention::{Attention, Span};
 use crate::ops::norm::{rms_norm, rms_norm_row};
 use crate::ops::pages::{Heads, PageWrite, Pages};
 use crate::ops::swiglu::swiglu;
-use crate::ops::{convert, convert_row, for_rows};
+use crate::ops::{convert_row, for_rows};
 use crate::pool::{Parts, Pool};
 
 /// Rows to compute: tokens at positions, on spans that say what they attend to.
@@ -173,15 +173,14 @@ impl<E: GemmElement> Pass<'_, E> {
         let mut middle = free.floats.take(x.len());
         middle.copy_from_slice(x);
         rms_norm(pool, x, self.weights.vector(tensor(Slot::MlpNorm)), sizes.eps, &mut normed, stride);
-        let mut gate_up_sums = free.floats.take(rows * 2 * sizes.intermediate);
-        self.linear(tensor(Slot::GateUp), &normed, sizes.hidden, &mut gate_up_sums, false, free);
         let mut gate_up = free.elements.take(rows * 2 * sizes.intermediate);
-        convert(pool, &gate_up_sums, 2 * sizes.intermediate, &mut gate_up, 2 * sizes.intermediate);
+        let input_rows = Input { data: &normed, rows, columns: sizes.hidden };
+        let adapted = &self.batch.adapted;
+        linear_rounded(pool, self.weights, tensor(Slot::GateUp), adapted, input_rows, &mut gate_up, free);
         let activation_stride = stride_of::<E>(sizes.intermediate);
         let mut activation = free.elements.take(rows * activation_stride);
         swiglu(pool, &gate_up, sizes.intermediate, &mut activation, activation_stride);
         self.linear(tensor(Slot::Down), &activation, sizes.intermediate, x, true, free);
-        free.floats.give(gate_up_sums);
         free.elements.give(normed);
         free.elements.give(activation);
         let raw_qkv = if layout.config.qk_norm {

@@ -3,7 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::gemm::{GemmElement, Output, Panels, Rows, gemm, gemm_packed, pack_columns, repack_transposed};
+use crate::gemm::{
+    GemmElement, Output, Panels, Rows, gemm, gemm_packed, gemm_rounded, pack_columns, repack_transposed,
+};
 use crate::model::adapter::Adapter;
 use crate::model::buffers::Buffers;
 use crate::model::weights::Weights;
@@ -78,6 +80,28 @@ pub fn linear<E: GemmElement>(
     }
 }
 
+/// `out = x W^T` with the adapters' shares, rounded: what `linear` and rounding after it give. out: [rows, stride_of(outputs)].
+pub fn linear_rounded<E: GemmElement>(
+    pool: &Pool,
+    weights: &Weights<E>,
+    tensor: usize,
+    adapted: &[Adapted<E>],
+    input: Input<'_, E>,
+    out: &mut [E],
+    free: &mut Buffers<E>,
+) {
+    let matrix = weights.matrix(tensor);
+    let stride = stride_of::<E>(matrix.columns);
+    if stride == matrix.columns && !adapted.iter().any(|(_, adapter)| adapter.modules.contains_key(&tensor)) {
+        gemm_rounded(pool, input.rows_of(0..input.rows), matrix.view(), out, stride);
+        return;
+    }
+    let mut sums = free.floats.take(input.rows * matrix.columns);
+    linear(pool, weights, tensor, adapted, input, &mut sums, false, free);
+    convert(pool, &sums, matrix.columns, out, stride);
+    free.floats.give(sums);
+}
+
 /// Where the gradients of a linear map go.
 pub enum LinearGradient<'a, E> {
     /// The whole matrix, [outputs, inputs].
@@ -86,14 +110,14 @@ pub enum LinearGradient<'a, E> {
     Lora(&'a Adapter<E>, &'a mut [Vec<f32>]),
 }
 
-/// From the gradient of the output, [rows, outputs], to that of the input, [rows, inputs] (overwritten), and to those of
-/// the weights (added).
+/// From the gradient of the output, rounded, [rows, stride_of(outputs)], to that of the input, [rows, inputs] (overwritten), and to those
+/// of the weights (added).
 pub fn linear_backward<E: GemmElement>(
     pool: &Pool,
     weights: &Weights<E>,
     tensor: usize,
     input: Input<'_, E>,
-    d_out: &[f32],
+    d_out: &[E],
     d_input: &mut [f32],
     gradient: &mut LinearGradient<'_, E>,
     free: &mut Buffers<E>,
@@ -101,18 +125,16 @@ pub fn linear_backward<E: GemmElement>(
     let matrix = weights.matrix(tensor);
     let (rows, outputs, inputs) = (input.rows, matrix.columns, input.columns);
     let stride = stride_of::<E>(outputs);
-    let mut rounded = free.elements.take(rows * stride);
-    convert(pool, d_out, outputs, &mut rounded, stride);
     let mut across = panels(free, inputs, outputs);
     repack_transposed(pool, matrix.view(), &mut across);
-    let left = Rows { data: &rounded, rows, stride };
+    let left = Rows { data: d_out, rows, stride };
     gemm(pool, left, across.view(), Output { data: d_input, stride: inputs, offset: 0 }, false);
     free.elements.give(across.data);
     match gradient {
         LinearGradient::Full(d_weight) => {
             outer_product(
                 pool,
-                &rounded,
+                d_out,
                 stride,
                 outputs,
                 input.data,
@@ -125,11 +147,10 @@ pub fn linear_backward<E: GemmElement>(
         }
         LinearGradient::Lora(adapter, gradients) => {
             for module in adapter.modules.get(&tensor).into_iter().flatten() {
-                lora_backward(pool, adapter, module, input, d_out, outputs, d_input, gradients, free);
+                lora_backward(pool, adapter, module, input, d_out, stride, d_input, gradients, free);
             }
         }
     }
-    free.elements.give(rounded);
 }
 
 fn lora_backward<E: GemmElement>(
@@ -137,8 +158,8 @@ fn lora_backward<E: GemmElement>(
     adapter: &Adapter<E>,
     module: &crate::model::adapter::LoraModule<E>,
     input: Input<'_, E>,
-    d_out: &[f32],
-    outputs: usize,
+    d_out: &[E],
+    d_out_stride: usize,
     d_input: &mut [f32],
     gradients: &mut [Vec<f32>],
     free: &mut Buffers<E>,
@@ -149,8 +170,9 @@ fn lora_backward<E: GemmElement>(
     let stride = stride_of::<E>(width);
     let mut d_module = free.elements.take(rows * stride);
     for (row, to) in d_module.chunks_exact_mut(stride).enumerate() {
-        let from = row * outputs + module.rows.start;
-        crate::ops::convert_row(&d_out[from..from + width], to);
+        let from = row * d_out_stride + module.rows.start;
+        to[..width].copy_from_slice(&d_out[from..from + width]);
+        to[width..].fill(E::default());
     }
     let d_b = &mut gradients[module.b_index];
     outer_product(pool, &d_module, stride, width, &inner, rank_stride, rank, rows, d_b, free);

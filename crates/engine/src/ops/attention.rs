@@ -84,8 +84,7 @@ pub struct Attention<'a, E> {
     pub pages: &'a Pages<E>,
 }
 
-/// What a tile computes in, kept from one to the next. Scores and sums are overwritten whole; weights begin as zeros, which is what keys
-/// weigh that a row does not see.
+/// What a tile computes in, kept from one to the next and overwritten whole by each.
 struct Scratch<E> {
     scores: Vec<f32>,
     weights: Vec<E>,
@@ -200,7 +199,6 @@ impl<E: GemmElement> Attention<'_, E> {
                 run_tile(kernel, count, dim, queries, stride, panel, to, columns, PAGE, false);
             }
         }
-        weights.clear();
         weights.resize(count * columns, E::default());
         let mut inverse_sums = [0.0f32; MAX_TILE_ROWS];
         for i in 0..count {
@@ -209,7 +207,10 @@ impl<E: GemmElement> Attention<'_, E> {
             let row_scores = &mut scores[i * columns + start..i * columns + end];
             let (max, sum) = softmax_row(row_scores, self.heads.scale());
             inverse_sums[i] = 1.0 / sum;
-            convert_row(row_scores, &mut weights[i * columns + start..i * columns + end]);
+            // What lies beyond the row's keys weighs nothing.
+            let row_weights = &mut weights[i * columns..(i + 1) * columns];
+            row_weights[..start].fill(E::default());
+            convert_row(row_scores, &mut row_weights[start..]);
             if let Some(log_sums) = log_sums {
                 let (row, head) = place(i);
                 // SAFETY: one tile writes the entry of a row and head.

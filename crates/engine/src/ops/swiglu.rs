@@ -39,14 +39,16 @@ pub fn swiglu<E: Element>(pool: &Pool, gate_up: &[E], width: usize, out: &mut [E
     });
 }
 
-/// The gradient in gates and ups, f32 [rows, 2 * width], from that of the activations, [rows, width].
-pub fn swiglu_backward<E: Element>(pool: &Pool, gate_up: &[E], width: usize, d: &[f32], d_gate_up: &mut [f32]) {
+/// The gradient in gates and ups, rounded, [rows, 2 * width], from that of the activations, [rows, width].
+pub fn swiglu_backward<E: Element>(pool: &Pool, gate_up: &[E], width: usize, d: &[f32], d_gate_up: &mut [E]) {
     let rows = gate_up.len() / (2 * width);
     let parts = Parts::new(d_gate_up);
-    for_rows(pool, rows, width, 2 * width, &|row, inputs| {
+    for_rows(pool, rows, width, 4 * width, &|row, scratch| {
+        let (inputs, gradients) = scratch.split_at_mut(2 * width);
         widen_row(&gate_up[row * 2 * width..(row + 1) * 2 * width], inputs);
-        // SAFETY: each task has its own rows.
-        let (d_gate, d_up) = unsafe { parts.get(row * 2 * width, 2 * width) }.split_at_mut(width);
+        let (d_gate, d_up) = gradients.split_at_mut(width);
         backward_row(&inputs[..width], &inputs[width..], &d[row * width..(row + 1) * width], d_gate, d_up);
+        // SAFETY: each task has its own rows.
+        convert_row(gradients, unsafe { parts.get(row * 2 * width, 2 * width) });
     });
 }
