@@ -54,7 +54,7 @@ pub fn gemm_rounded<E: GemmElement>(pool: &Pool, a: Rows<'_, E>, b: PanelsView<'
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::element::{Bf16, Element};
+    use crate::element::Bf16;
     use crate::gemm::{Output, Panels, gemm, pack_rows};
 
     fn as_if_rounded_after<E: GemmElement>() {

@@ -1,5 +1,7 @@
 //! The backward pass through the layers.
 
+use std::ops::Range;
+
 use crate::gemm::GemmElement;
 use crate::model::adapter::Adapter;
 use crate::model::buffers::Buffers;
@@ -7,9 +9,10 @@ use crate::model::forward::{LayerKept, Pass, Sizes};
 use crate::model::layout::Slot;
 use crate::model::linear::{Input, LinearGradient, linear_backward, stride_of};
 use crate::ops::attention_backward::AttentionBackward;
-use crate::ops::convert;
 use crate::ops::norm::{rms_norm, rms_norm_backward, rms_norm_backward_row};
 use crate::ops::swiglu::{swiglu, swiglu_backward};
+use crate::ops::{convert, for_rows};
+use crate::pool::Parts;
 
 /// Where gradients go: those of every tensor, or those of one adapter's parameters.
 pub enum Gradients<'a, E> {
@@ -100,7 +103,7 @@ impl<E: GemmElement> Pass<'_, E> {
         free: &mut Buffers<E>,
     ) {
         let rows = self.batch.tokens.len();
-        let outputs = d_out.len() / rows;
+        let outputs = self.weights.matrix(tensor).columns;
         let stride = stride_of::<E>(outputs);
         let mut rounded = free.elements.take(rows * stride);
         convert(self.pool, d_out, outputs, &mut rounded, stride);
@@ -154,33 +157,24 @@ impl<E: GemmElement> Pass<'_, E> {
         .run(self.pool, d_attended, &mut d_queries, &mut d_keys, &mut d_values);
         let (query_slot, key_slot) = (layout.layer(layer, Slot::QueryNorm), layout.layer(layer, Slot::KeyNorm));
         let (query_norm, key_norm) = (self.weights.vector(query_slot), self.weights.vector(key_slot));
+        self.rotate_back(sizes, &d_queries, &d_keys, &d_values, d_qkv);
         let (mut d_query_norm, mut d_key_norm) = (vec![0.0; query_norm.len()], vec![0.0; key_norm.len()]);
-        let mut rotated = vec![0.0; dim];
-        for row in 0..rows {
-            let to = &mut d_qkv[row * sizes.qkv_width()..(row + 1) * sizes.qkv_width()];
-            let position = self.batch.positions[row] as usize;
-            let mut undo = |from: &[f32], raw: usize, norm: &[f32], d_norm: &mut [f32], to: &mut [f32]| {
-                rotated.copy_from_slice(from);
-                self.weights.rope.rotate(&mut rotated, position, true);
-                if norm.is_empty() {
-                    to.copy_from_slice(&rotated);
-                    return;
+        let mut d_head = vec![0.0; dim];
+        for (row, d_row) in d_qkv.chunks_exact_mut(sizes.qkv_width()).enumerate() {
+            let mut through_norm = |heads: Range<usize>, norm: &[f32], d_norm: &mut [f32]| {
+                for at in heads.step_by(dim) {
+                    let raw = &kept.raw_qkv[row * sizes.qkv_width() + at..];
+                    d_head.copy_from_slice(&d_row[at..at + dim]);
+                    d_row[at..at + dim].fill(0.0);
+                    rms_norm_backward_row(raw, norm, sizes.eps, &d_head, &mut d_row[at..at + dim], d_norm);
                 }
-                to.fill(0.0);
-                let raw = &kept.raw_qkv[row * sizes.qkv_width() + raw..];
-                rms_norm_backward_row(raw, norm, sizes.eps, &rotated, to, d_norm);
             };
-            let heads = d_queries[row * query_width..(row + 1) * query_width].chunks_exact(dim);
-            for (head, from) in heads.enumerate() {
-                let at = head * dim;
-                undo(from, at, query_norm, &mut d_query_norm, &mut to[at..at + dim]);
+            if !query_norm.is_empty() {
+                through_norm(0..query_width, query_norm, &mut d_query_norm);
             }
-            let heads = d_keys[row * key_width..(row + 1) * key_width].chunks_exact(dim);
-            for (head, from) in heads.enumerate() {
-                let at = query_width + head * dim;
-                undo(from, at, key_norm, &mut d_key_norm, &mut to[at..at + dim]);
+            if !key_norm.is_empty() {
+                through_norm(query_width..query_width + key_width, key_norm, &mut d_key_norm);
             }
-            to[query_width + key_width..].copy_from_slice(&d_values[row * key_width..(row + 1) * key_width]);
         }
         let add = |total: Option<&mut [f32]>, part: &[f32]| {
             if let Some(total) = total {
@@ -198,5 +192,24 @@ impl<E: GemmElement> Pass<'_, E> {
         for buffer in [d_queries, d_keys, d_values] {
             free.floats.give(buffer);
         }
+    }
+
+    /// Puts the gradients of queries, keys and values side by side, those of queries and keys as they were before the rotation.
+    fn rotate_back(&self, sizes: Sizes, d_queries: &[f32], d_keys: &[f32], d_values: &[f32], d_qkv: &mut [f32]) {
+        let (query_width, key_width, width) = (sizes.query_width(), sizes.key_width(), sizes.qkv_width());
+        let parts = Parts::new(d_qkv);
+        for_rows(self.pool, self.batch.tokens.len(), width, 0, &|row, _| {
+            // SAFETY: each task has its own rows.
+            let to = unsafe { parts.get(row * width, width) };
+            let (to_queries, rest) = to.split_at_mut(query_width);
+            let (to_keys, to_values) = rest.split_at_mut(key_width);
+            to_queries.copy_from_slice(&d_queries[row * query_width..(row + 1) * query_width]);
+            to_keys.copy_from_slice(&d_keys[row * key_width..(row + 1) * key_width]);
+            to_values.copy_from_slice(&d_values[row * key_width..(row + 1) * key_width]);
+            let position = self.batch.positions[row] as usize;
+            for head in to[..query_width + key_width].chunks_exact_mut(sizes.heads.dim) {
+                self.weights.rope.rotate(head, position, true);
+            }
+        });
     }
 }

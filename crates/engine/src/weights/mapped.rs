@@ -68,12 +68,12 @@ impl MappedFile {
     }
 }
 
-/// A text file's content; `None` where there is no such file.
+/// A text file's content, without the byte order mark that some editors put first; `None` where there is no such file.
 pub(crate) fn read_text(path: &Path) -> Result<Option<String>> {
     if !path.exists() {
         return Ok(None);
     }
     let file = MappedFile::open(path)?;
     let text = std::str::from_utf8(file.bytes()).map_err(|error| file.error(format!("is not UTF-8: {error}")))?;
-    Ok(Some(text.to_string()))
+    Ok(Some(text.strip_prefix('\u{feff}').unwrap_or(text).to_string()))
 }

@@ -48,6 +48,14 @@ fn a_saved_checkpoint_opens_with_the_same_config_and_values() {
 }
 
 #[test]
+fn a_config_that_begins_with_a_byte_order_mark_is_read() {
+    let folder = saved(Dtype::F32);
+    let config = std::fs::read_to_string(folder.0.join("config.json")).unwrap();
+    folder.write("config.json", format!("\u{feff}{config}"));
+    assert_eq!(Checkpoint::open(&folder.0).unwrap().config, tiny_config());
+}
+
+#[test]
 fn a_failing_save_leaves_the_checkpoint_that_was_there() {
     let folder = saved(Dtype::F32);
     let before = Checkpoint::open(&folder.0).unwrap().digest().unwrap();
