@@ -26,3 +26,15 @@ it('a path that the machine lacks is refused with those it has', async () => {
     stdout: expect.stringMatching(/WHETSTONE_ISA is 'mmx'; this machine runs: .*portable/),
   })
 })
+
+it('an empty WHETSTONE_ISA asks for no path', async () => {
+  const script = "import { native } from './src/native/index.ts'; console.log(native.cpuPath().chosen)"
+  const [empty, absent] = await Promise.all(
+    [
+      { ...process.env, WHETSTONE_ISA: '' },
+      { ...process.env, WHETSTONE_ISA: undefined },
+    ].map((env) => run(process.execPath, ['--input-type=module', '-e', script], { cwd: root, env })),
+  )
+  expect(empty?.stdout).toMatch(/^[a-z]/)
+  expect(empty?.stdout).toBe(absent?.stdout)
+})

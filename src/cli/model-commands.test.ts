@@ -208,7 +208,7 @@ describe('chat', () => {
     const { stdout, code } = await talk(Buffer.from('/quit\n\xff\n\xfe\n', 'latin1'))
     expect({ stdout, code }).toEqual({
       stdout:
-        '(there is no /quit; /reset and /exit are the commands)\n(a character of that line could not be read as UTF-8, so neither it nor others like it are sent; set the terminal, or the file, to UTF-8)\n',
+        '(there is no /quit; /reset and /exit are the commands)\n(a character of that line could not be read as UTF-8, so neither that line nor others like it are sent; set the terminal, or the file, to UTF-8)\n',
       code: 0,
     })
   })

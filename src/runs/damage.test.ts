@@ -2,12 +2,12 @@ import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promi
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { digestProblem } from './index.ts'
-import { finish, toyRuns, train } from './testing/toy-runs.ts'
+import { finish, toyRuns, train } from './testing/run-fixture.ts'
 
 const runs = toyRuns()
 const { untouchedDigest, withRun } = runs
 
-describe('a run in a directory', () => {
+describe('a damaged run', () => {
   it.each([
     ['a file cut short', (path: string) => truncate(join(path, 'models/policy/state.safetensors'), 1000)],
     [

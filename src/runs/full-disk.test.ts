@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { finish, toyRuns } from './testing/toy-runs.ts'
+import { finish, toyRuns } from './testing/run-fixture.ts'
 import { toyModel, toyPretrain } from './testing/toy-training.ts'
 
 const runs = toyRuns()

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { runStage } from '../trainers/stage.ts'
 import { openRun, runDigest } from './index.ts'
-import { finish, toyOptions, toyRuns, train } from './testing/toy-runs.ts'
+import { finish, toyOptions, toyRuns, train } from './testing/run-fixture.ts'
 import { toyModel, toyPretrain } from './testing/toy-training.ts'
 
 const runs = toyRuns()

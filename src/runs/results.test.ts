@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import type { Run } from './index.ts'
-import { toyRuns } from './testing/toy-runs.ts'
+import { toyRuns } from './testing/run-fixture.ts'
 
 const { withRun } = toyRuns()
 
-describe('a run in a directory', () => {
+describe('results of a run', () => {
   it.each([
     ['a BigInt', 1n, 'Do not know how to serialize a BigInt'],
     ['nothing', undefined, 'it is undefined'],

@@ -2,7 +2,7 @@ import { appendFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openRun, type Run, type RunOptions } from './index.ts'
-import { finish, toyOptions, toyRuns, train } from './testing/toy-runs.ts'
+import { finish, toyOptions, toyRuns, train } from './testing/run-fixture.ts'
 import { toyModel, toyPretrain, toyReinforce } from './testing/toy-training.ts'
 
 const runs = toyRuns()
@@ -24,7 +24,7 @@ it('another program is told of on a resume, the same one in another place is not
   ])
 })
 
-describe('a run in a directory', () => {
+describe('a resumed run', () => {
   it('goes on where it was left, and is then what it would have been', async () => {
     await withRun({}, (run) => train(run, 3))
     const { steps, digest } = await withRun({ resume: true }, finish)

@@ -61,13 +61,18 @@ static CHOSEN: OnceLock<Result<Isa>> = OnceLock::new();
 // A path that is not asked for is not looked at: the system is asked to permit AMX only where it will be used.
 fn choose() -> Result<Isa> {
     let best = || Isa::ALL.into_iter().find(|isa| isa.available()).unwrap_or(Isa::Portable);
-    let Some(wanted) = std::env::var("WHETSTONE_ISA").ok().filter(|wanted| !wanted.is_empty()) else {
+    let Some(wanted) = wanted() else {
         return Ok(best());
     };
     Isa::ALL.into_iter().find(|isa| isa.name() == wanted && isa.available()).ok_or_else(|| {
         let names: Vec<&str> = Isa::ALL.into_iter().filter(|isa| isa.available()).map(Isa::name).collect();
         Error::new(format!("WHETSTONE_ISA is '{wanted}'; this machine runs: {}", names.join(", ")))
     })
+}
+
+/// What `WHETSTONE_ISA` names; an empty one names nothing.
+fn wanted() -> Option<String> {
+    std::env::var("WHETSTONE_ISA").ok().filter(|wanted| !wanted.is_empty())
 }
 
 /// The path of this process, or why `WHETSTONE_ISA` cannot be followed.
@@ -125,13 +130,15 @@ mod tests {
     /// Runs all tests of this crate anew in a process for each path.
     #[test]
     fn every_test_holds_on_every_path_of_this_machine() {
-        const CHILD: &str = "WHETSTONE_ISA";
-        if std::env::var(CHILD).is_ok() {
+        if wanted().is_some() {
             return;
         }
         let program = std::env::current_exe().expect("the test program");
         for isa in Isa::ALL.into_iter().filter(|isa| isa.available()) {
-            let run = std::process::Command::new(&program).env(CHILD, isa.name()).output().expect("a child process");
+            let run = std::process::Command::new(&program)
+                .env("WHETSTONE_ISA", isa.name())
+                .output()
+                .expect("a child process");
             assert!(run.status.success(), "{}: {}", isa.name(), String::from_utf8_lossy(&run.stdout));
         }
     }

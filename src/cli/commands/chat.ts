@@ -64,7 +64,7 @@ async function talk(model: CommandModel, options: ChatOptions): Promise<void> {
     else if (line.includes('\uFFFD')) {
       if (!saidEncoding)
         say(
-          'a character of that line could not be read as UTF-8, so neither it nor others like it are sent; set the terminal, or the file, to UTF-8',
+          'a character of that line could not be read as UTF-8, so neither that line nor others like it are sent; set the terminal, or the file, to UTF-8',
         )
       saidEncoding = true
     } else if (/^\s*\/[a-z-]+\s*$/i.test(line))

@@ -50,7 +50,7 @@ export function trainCommand(recipes: Recipes): Command {
       'after',
       `
 Ctrl-C ends the run after the step in hand, with a checkpoint; a second one ends it at once.
-The last line is the digest of final weights, metrics and rollouts: two runs of one configuration have the same, resumed or not.
+The last line is the digest of weights, optimisers, metrics, rollouts and results: two runs of one configuration have the same, resumed or not.
 Exit codes: 0 the run went to its end, 1 failure, 2 wrong usage, ${INTERRUPTED} stopped by Ctrl-C.`,
     )
     .action((program: string, options: TrainOptions) => train(program, options, recipes))

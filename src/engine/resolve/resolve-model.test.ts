@@ -275,9 +275,14 @@ describe('a local model', () => {
       await writeFile(join(folder, name, file), '{}')
     }
     await writeFile(join(folder, 'small.gguf'), '')
+    await mkdir(join(folder, 'folder.gguf'))
+    await mkdir(join(folder, 'run'))
+    for (const file of ['config.json', 'metrics.jsonl', 'lock'])
+      await writeFile(join(folder, 'run', file), '{}')
     await expect(resolve(folder)).rejects.toThrow(
       `adapter_config.json). There are models in it: adapter, rl, small.gguf; give one, as ${join(folder, 'adapter')}`,
     )
+    await expect(resolve(join(folder, 'run'))).rejects.toThrow('is a training run, not a checkpoint')
   })
 
   it.each(['', 'nonesuch', 'toString'])(

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { cacheDirectory } from './cache-directory.ts'
 import { parseHubName, resolveHubModel } from './hub.ts'
-import { modelsInside } from './models-inside.ts'
+import { isRun, modelsInside } from './models-inside.ts'
 import type { OnProgress } from './progress.ts'
 import { ResolveError } from './resolve-error.ts'
 import { shortNames } from './short-names.ts'
@@ -53,14 +53,14 @@ async function localModel(name: string): Promise<ResolvedModel> {
     )
   if (found.isDirectory()) {
     const has = (file: string) => stat(join(path, file)).catch(() => undefined)
-    if ((await has('metrics.jsonl')) && (await has('models')))
+    if (await isRun(path))
       throw new ResolveError(
-        `${path} is a training run, not a checkpoint; its models are the folders in ${join(path, 'models')}`,
+        `${path} is a training run, not a checkpoint; its models, where it has any yet, are the folders in ${join(path, 'models')}`,
       )
     if (await has('config.json')) return { kind: 'model', path, name: path }
     if (await has('adapter_config.json')) return { kind: 'adapter', path, name: path }
     throw new ResolveError(
-      `${path} is not a checkpoint: it has no config.json (nor is it an adapter, with an adapter_config.json)${hint(name, await modelsInside(path))}`,
+      `${path} is not a checkpoint: it has no config.json (nor is it an adapter, with an adapter_config.json)${hint(path, await modelsInside(path))}`,
     )
   }
   if (found.isFile() && path.endsWith('.gguf')) return { kind: 'model', path, name: path }

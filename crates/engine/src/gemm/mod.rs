@@ -180,7 +180,7 @@ fn drive<'a, E: GemmElement>(
     let (kernel, streaming_kernel) = (E::kernel(), E::streaming_kernel());
     let far = padded > NEAR;
     let output = Parts::new(c.data);
-    split(pool, row_tiles, b, &|panels, tiles| {
+    split(pool, row_tiles, b, padded.min(PASS), &|panels, tiles| {
         let mut start = 0;
         loop {
             let length = (padded - start).min(PASS);
@@ -211,15 +211,17 @@ fn drive<'a, E: GemmElement>(
     });
 }
 
-/// Splits C into tasks of panels of B that stay in the L2 cache and of tiles of A: `work(panels, tiles)`.
+/// Splits C into tasks of panels of B that stay in the L2 cache, where a visit goes over `visited` of the reduction, and of tiles of A:
+/// `work(panels, tiles)`.
 fn split<E: GemmElement>(
     pool: &Pool,
     row_tiles: usize,
     b: PanelsView<'_, E>,
+    visited: usize,
     work: &(dyn Fn(Range<usize>, Range<usize>) + Sync),
 ) {
     let panels = b.panels();
-    let panel_bytes = b.reduction.min(PASS) * PANEL * size_of::<E>();
+    let panel_bytes = visited * PANEL * size_of::<E>();
     let threads = pool.threads();
     let block_panels = (L2_BYTES / panel_bytes.max(1)).clamp(1, panels.div_ceil(2 * threads).max(1));
     let column_tasks = panels.div_ceil(block_panels);

@@ -15,14 +15,15 @@ pub fn gemm_rounded<E: GemmElement>(pool: &Pool, a: Rows<'_, E>, b: PanelsView<'
     assert!(stride >= columns && c.len() >= (rows - 1) * stride + columns, "C is too small");
     let (kernel, streaming_kernel) = (E::kernel(), E::streaming_kernel());
     let output = Parts::new(c);
-    split(pool, row_tiles(a), b, &|panels, tiles| {
+    split(pool, row_tiles(a), b, b.reduction, &|panels, tiles| {
         let mut sums = [0.0f32; MAX_TILE_ROWS * PANEL];
         let mut rounded = [E::default(); MAX_TILE_ROWS * PANEL];
         for index in tiles.clone() {
             let tile = row_tile(a, index);
+            // What is wanted rounded are products with weights, which nothing has packed just before.
             let kernel = if index == tiles.start { streaming_kernel } else { kernel };
             for panel in panels.clone() {
-                // SAFETY: the sums hold the largest tile.
+                // SAFETY: A and the panel hold the tile, by the check above and by slicing; the sums are this task's own and hold the largest.
                 unsafe {
                     let to = sums.as_mut_ptr();
                     run_tile(
@@ -74,7 +75,8 @@ mod tests {
             gemm_rounded(&pool, a, panels.view(), &mut rounded, stride);
             for (row, sums) in rounded.chunks_exact(stride).zip(sums.chunks_exact(columns)) {
                 let expected: Vec<E> = sums.iter().map(|&sum| E::from_f32(sum)).chain([beside; 3]).collect();
-                assert_eq!(row, expected, "{rows}x{columns}x{reduction}");
+                let bits = |row: &[E]| -> Vec<u32> { row.iter().map(|value| value.to_f32().to_bits()).collect() };
+                assert_eq!(bits(row), bits(&expected), "{rows}x{columns}x{reduction}");
             }
         }
     }

@@ -160,21 +160,18 @@ impl<E: GemmElement> Pass<'_, E> {
         self.rotate_back(sizes, &d_queries, &d_keys, &d_values, d_qkv);
         let (mut d_query_norm, mut d_key_norm) = (vec![0.0; query_norm.len()], vec![0.0; key_norm.len()]);
         let mut d_head = vec![0.0; dim];
-        for (row, d_row) in d_qkv.chunks_exact_mut(sizes.qkv_width()).enumerate() {
-            let mut through_norm = |heads: Range<usize>, norm: &[f32], d_norm: &mut [f32]| {
-                for at in heads.step_by(dim) {
+        let normed_rows = if layout.config.qk_norm { rows } else { 0 };
+        for (row, d_row) in d_qkv.chunks_exact_mut(sizes.qkv_width()).enumerate().take(normed_rows) {
+            let mut through_norm = |columns: Range<usize>, norm: &[f32], d_norm: &mut [f32]| {
+                for at in columns.step_by(dim) {
                     let raw = &kept.raw_qkv[row * sizes.qkv_width() + at..];
                     d_head.copy_from_slice(&d_row[at..at + dim]);
                     d_row[at..at + dim].fill(0.0);
                     rms_norm_backward_row(raw, norm, sizes.eps, &d_head, &mut d_row[at..at + dim], d_norm);
                 }
             };
-            if !query_norm.is_empty() {
-                through_norm(0..query_width, query_norm, &mut d_query_norm);
-            }
-            if !key_norm.is_empty() {
-                through_norm(query_width..query_width + key_width, key_norm, &mut d_key_norm);
-            }
+            through_norm(0..query_width, query_norm, &mut d_query_norm);
+            through_norm(query_width..query_width + key_width, key_norm, &mut d_key_norm);
         }
         let add = |total: Option<&mut [f32]>, part: &[f32]| {
             if let Some(total) = total {

@@ -80,7 +80,7 @@ pub fn linear<E: GemmElement>(
     }
 }
 
-/// `out = x W^T` with the adapters' shares, rounded: what `linear` and rounding after it give. out: [rows, stride_of(outputs)].
+/// `out = x W^T` with the adapters' shares, rounded: what `linear` and rounding after it give. out: [rows, outputs], whole groups of them.
 pub fn linear_rounded<E: GemmElement>(
     pool: &Pool,
     weights: &Weights<E>,
@@ -91,14 +91,15 @@ pub fn linear_rounded<E: GemmElement>(
     free: &mut Buffers<E>,
 ) {
     let matrix = weights.matrix(tensor);
-    let stride = stride_of::<E>(matrix.columns);
-    if stride == matrix.columns && !adapted.iter().any(|(_, adapter)| adapter.modules.contains_key(&tensor)) {
-        gemm_rounded(pool, input.rows_of(0..input.rows), matrix.view(), out, stride);
+    let outputs = matrix.columns;
+    assert_eq!(outputs, stride_of::<E>(outputs), "rows of outputs are not padded");
+    if !adapted.iter().any(|(_, adapter)| adapter.modules.contains_key(&tensor)) {
+        gemm_rounded(pool, input.rows_of(0..input.rows), matrix.view(), out, outputs);
         return;
     }
-    let mut sums = free.floats.take(input.rows * matrix.columns);
+    let mut sums = free.floats.take(input.rows * outputs);
     linear(pool, weights, tensor, adapted, input, &mut sums, false, free);
-    convert(pool, &sums, matrix.columns, out, stride);
+    convert(pool, &sums, outputs, out, outputs);
     free.floats.give(sums);
 }
 
