@@ -1,7 +1,7 @@
 //! The inner loops. Every kernel here adds the products of one element of C in the order of the reduction.
 
 use super::pack::interleave_pairs;
-use super::{GemmElement, Kernel, PANEL, TILE_ROWS};
+use super::{BLOCK_BYTES, GemmElement, Kernel, PANEL, PASS, TILE_ROWS};
 use crate::element::{Bf16, Element};
 use crate::isa::{Isa, fma, isa};
 
@@ -54,6 +54,22 @@ impl GemmElement for Bf16 {
             return super::amx::TILE_ROWS;
         }
         TILE_ROWS
+    }
+
+    fn pass() -> usize {
+        #[cfg(target_arch = "x86_64")]
+        if isa() == Isa::Amx {
+            return super::amx::PASS;
+        }
+        PASS
+    }
+
+    fn block_bytes() -> usize {
+        #[cfg(target_arch = "x86_64")]
+        if isa() == Isa::Amx {
+            return super::amx::BLOCK_BYTES;
+        }
+        BLOCK_BYTES
     }
 
     fn reads_panels() -> bool {

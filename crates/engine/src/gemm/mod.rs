@@ -34,14 +34,17 @@ pub const MAX_TILE_ROWS: usize = 32;
 #[cfg(target_arch = "x86_64")]
 const _: () = assert!(TILE_ROWS <= MAX_TILE_ROWS && amx::TILE_ROWS <= MAX_TILE_ROWS);
 
-/// Reduction length of one pass: 14 rows of A stay in the L1 cache, a tile of AMX in the L2 cache.
+/// Reduction length of one pass of the vector kernels: 14 rows of A stay in the L1 cache.
 const PASS: usize = 1024;
 
 /// Longest reduction of products whose panels were packed just before, as attention's gradients are.
 const NEAR: usize = 128;
 
 /// Bytes of B that a task goes over again and again: half of a 1 MiB L2 cache.
-const L2_BYTES: usize = 512 << 10;
+const BLOCK_BYTES: usize = 512 << 10;
+
+/// Row tiles of a task at least, where there are many: what a task reads of B is read once for so many.
+const TASK_TILES: usize = 8;
 
 /// Computes `rows` x 32 elements of C from rows of A (`lda` apart, their groups `group_stride` apart) and a panel, over `groups` groups of the reduction.
 /// Starts from C where `accumulate`, else from zero.
@@ -68,6 +71,14 @@ pub trait GemmElement: Element {
     /// Rows that one call of that kernel computes at most.
     fn tile_rows() -> usize {
         TILE_ROWS
+    }
+    /// Reduction length of one pass.
+    fn pass() -> usize {
+        PASS
+    }
+    /// Bytes of B that stay in the L2 cache, with what else a task works on.
+    fn block_bytes() -> usize {
+        BLOCK_BYTES
     }
     /// Whether that kernel reads A packed as panels, or only by rows.
     fn reads_panels() -> bool {
@@ -180,10 +191,11 @@ fn drive<'a, E: GemmElement>(
     let (kernel, streaming_kernel) = (E::kernel(), E::streaming_kernel());
     let far = padded > NEAR;
     let output = Parts::new(c.data);
-    split(pool, row_tiles, b, padded.min(PASS), &|panels, tiles| {
+    let pass = E::pass();
+    split(pool, row_tiles, b, padded.min(pass), &|panels, tiles| {
         let mut start = 0;
         loop {
-            let length = (padded - start).min(PASS);
+            let length = (padded - start).min(pass);
             for index in tiles.clone() {
                 let Tile { row, height, data, stride, group_stride } = tile(index);
                 let kernel = if far && index == tiles.start { streaming_kernel } else { kernel };
@@ -220,13 +232,16 @@ fn split<E: GemmElement>(
     visited: usize,
     work: &(dyn Fn(Range<usize>, Range<usize>) + Sync),
 ) {
-    let panels = b.panels();
+    let (panels, threads) = (b.panels(), pool.threads());
     let panel_bytes = visited * PANEL * size_of::<E>();
-    let threads = pool.threads();
-    let block_panels = (L2_BYTES / panel_bytes.max(1)).clamp(1, panels.div_ceil(2 * threads).max(1));
+    let fitting = (E::block_bytes() / panel_bytes.max(1)).max(1);
+    // Few rows: every panel is read once, and the columns alone are work for all threads.
+    let few = row_tiles < TASK_TILES * threads;
+    let most = if few { fitting.min(panels.div_ceil(2 * threads)).max(1) } else { fitting };
+    let block_panels = panels.div_ceil(panels.div_ceil(most));
     let column_tasks = panels.div_ceil(block_panels);
     let row_tasks = (4 * threads).div_ceil(column_tasks).clamp(1, row_tiles);
-    let tiles_of_task = row_tiles.div_ceil(row_tasks);
+    let tiles_of_task = if few { row_tiles.div_ceil(row_tasks) } else { TASK_TILES };
     let row_tasks = row_tiles.div_ceil(tiles_of_task);
     pool.run(column_tasks * row_tasks, &|task| {
         let (first, tile) = (task / row_tasks * block_panels, task % row_tasks * tiles_of_task);
