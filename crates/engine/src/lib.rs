@@ -1,5 +1,6 @@
 //! Tokens and weights in, numbers per token out. Knows nothing of JavaScript and nothing of any training algorithm.
 
+pub mod buffers;
 pub mod config;
 pub mod element;
 pub mod error;

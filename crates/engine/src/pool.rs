@@ -220,6 +220,10 @@ impl<T> Parts<T> {
         Self { start: slice.as_mut_ptr(), length: slice.len() }
     }
 
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
     pub fn pointer(&self) -> *mut T {
         self.start
     }

@@ -111,14 +111,14 @@ pub unsafe fn bf16_amx<const STREAMING: bool>(
     b: *const Bf16,
     c: *mut f32,
     ldc: usize,
-    accumulate: bool,
+    from: *const f32,
 ) {
     debug_assert!((1..=TILE_ROWS).contains(&rows) && group_stride == 2, "the tiles read A by rows");
     // SAFETY: by this function's contract; the last block is read from copies that are long enough.
     unsafe {
         shape_registers(rows);
         let two = rows > REGISTER_ROWS;
-        load_sums(two, c, ldc, accumulate);
+        load_sums(two, from, ldc);
         for block in 0..groups / BLOCK {
             if STREAMING {
                 prefetch(b.wrapping_add((block + AHEAD) * BLOCK * 2 * PANEL));
@@ -150,29 +150,29 @@ fn prefetch(block: *const Bf16) {
 }
 
 /// # Safety
-/// The registers are shaped for the rows of `c`, two tiles of them where `two`.
+/// The registers are shaped for the rows of `from`, two tiles of them where `two`; it may be null.
 #[inline(always)]
-unsafe fn load_sums(two: bool, c: *const f32, ldc: usize, accumulate: bool) {
+unsafe fn load_sums(two: bool, from: *const f32, ldc: usize) {
     // SAFETY: by this function's contract.
     unsafe {
-        if !accumulate {
+        if from.is_null() {
             asm!("tilezero tmm0", "tilezero tmm1", options(nostack, nomem));
             if two {
                 asm!("tilezero tmm2", "tilezero tmm3", options(nostack, nomem));
             }
             return;
         }
-        asm!("tileloadd tmm0, [{c} + {ldc}]", "tileloadd tmm1, [{c} + {ldc} + 64]",
-            c = in(reg) c, ldc = in(reg) ldc * 4, options(nostack, readonly));
+        asm!("tileloadd tmm0, [{from} + {ldc}]", "tileloadd tmm1, [{from} + {ldc} + 64]",
+            from = in(reg) from, ldc = in(reg) ldc * 4, options(nostack, readonly));
         if two {
-            asm!("tileloadd tmm2, [{c} + {ldc}]", "tileloadd tmm3, [{c} + {ldc} + 64]",
-                c = in(reg) c.add(REGISTER_ROWS * ldc), ldc = in(reg) ldc * 4, options(nostack, readonly));
+            asm!("tileloadd tmm2, [{from} + {ldc}]", "tileloadd tmm3, [{from} + {ldc} + 64]",
+                from = in(reg) from.add(REGISTER_ROWS * ldc), ldc = in(reg) ldc * 4, options(nostack, readonly));
         }
     }
 }
 
 /// # Safety
-/// As `load_sums`.
+/// The registers are shaped for the rows of `c`.
 #[inline(always)]
 unsafe fn store_sums(two: bool, c: *mut f32, ldc: usize) {
     // SAFETY: by this function's contract.
@@ -216,50 +216,6 @@ unsafe fn add_block(two: bool, a: *const Bf16, lda: usize, b: *const Bf16) {
                 lda = in(reg) lda * 2,
                 options(nostack, readonly),
             );
-        }
-    }
-}
-
-/// Turns 16 rows of 16 four-byte numbers, `from_stride` apart, into 16 columns, `to_stride` apart.
-///
-/// # Safety
-/// Both hold the block; the machine has AVX-512.
-#[target_feature(enable = "avx512f")]
-pub unsafe fn transpose_16(from: *const i32, from_stride: usize, to: *mut i32, to_stride: usize) {
-    let mut rows = [_mm512_setzero_si512(); 16];
-    for (index, row) in rows.iter_mut().enumerate() {
-        // SAFETY: by this function's contract.
-        *row = unsafe { _mm512_loadu_si512(from.add(index * from_stride).cast()) };
-    }
-    // Within 128-bit lanes: pairs of rows, then fours.
-    let mut pairs = rows;
-    for i in 0..8 {
-        pairs[2 * i] = _mm512_unpacklo_epi32(rows[2 * i], rows[2 * i + 1]);
-        pairs[2 * i + 1] = _mm512_unpackhi_epi32(rows[2 * i], rows[2 * i + 1]);
-    }
-    let mut fours = pairs;
-    for i in 0..4 {
-        fours[4 * i] = _mm512_unpacklo_epi64(pairs[4 * i], pairs[4 * i + 2]);
-        fours[4 * i + 1] = _mm512_unpackhi_epi64(pairs[4 * i], pairs[4 * i + 2]);
-        fours[4 * i + 2] = _mm512_unpacklo_epi64(pairs[4 * i + 1], pairs[4 * i + 3]);
-        fours[4 * i + 3] = _mm512_unpackhi_epi64(pairs[4 * i + 1], pairs[4 * i + 3]);
-    }
-    // `fours[4 i + j]` holds, in lane l, column 4 l + j of rows 4 i to 4 i + 3; now the lanes change places with i.
-    for j in 0..4 {
-        let [first, second, third, fourth] = [fours[j], fours[4 + j], fours[8 + j], fours[12 + j]];
-        let low = _mm512_shuffle_i32x4::<0b10_00_10_00>(first, second);
-        let high = _mm512_shuffle_i32x4::<0b10_00_10_00>(third, fourth);
-        let odd_low = _mm512_shuffle_i32x4::<0b11_01_11_01>(first, second);
-        let odd_high = _mm512_shuffle_i32x4::<0b11_01_11_01>(third, fourth);
-        let columns = [
-            _mm512_shuffle_i32x4::<0b10_00_10_00>(low, high),
-            _mm512_shuffle_i32x4::<0b10_00_10_00>(odd_low, odd_high),
-            _mm512_shuffle_i32x4::<0b11_01_11_01>(low, high),
-            _mm512_shuffle_i32x4::<0b11_01_11_01>(odd_low, odd_high),
-        ];
-        for (lane, column) in columns.into_iter().enumerate() {
-            // SAFETY: by this function's contract.
-            unsafe { _mm512_storeu_si512(to.add((4 * lane + j) * to_stride).cast(), column) };
         }
     }
 }

@@ -87,7 +87,8 @@ const LANES: usize = 16;
 /// The kernel in plain Rust, which the compiler vectorises for the features it may use.
 ///
 /// # Safety
-/// `a` holds `rows` rows, `lda` apart, of `groups` groups, `group_stride` apart, `b` a panel as long, `c` `rows` rows of 32.
+/// `a` holds `rows` rows, `lda` apart, of `groups` groups, `group_stride` apart, `b` a panel as long, `c` `rows` rows of 32, and so does
+/// `from` unless it is null.
 #[inline(always)]
 unsafe fn generic<E: Element, const FMA: bool, const HEIGHT: usize>(
     rows: usize,
@@ -98,7 +99,7 @@ unsafe fn generic<E: Element, const FMA: bool, const HEIGHT: usize>(
     b: *const E,
     c: *mut f32,
     ldc: usize,
-    accumulate: bool,
+    from: *const f32,
 ) {
     let mut row = 0;
     while row < rows {
@@ -108,8 +109,8 @@ unsafe fn generic<E: Element, const FMA: bool, const HEIGHT: usize>(
             // SAFETY: rows below `rows`, columns below 32, groups below `groups`.
             unsafe {
                 for (i, sum) in sums.iter_mut().enumerate().take(height) {
-                    if accumulate {
-                        let from = c.add((row + i) * ldc + half * LANES);
+                    if !from.is_null() {
+                        let from = from.add((row + i) * ldc + half * LANES);
                         std::ptr::copy_nonoverlapping(from, sum.as_mut_ptr(), LANES);
                     }
                 }
@@ -153,10 +154,10 @@ mod x86 {
         b: *const E,
         c: *mut f32,
         ldc: usize,
-        accumulate: bool,
+        from: *const f32,
     ) {
         // SAFETY: by this function's contract.
-        unsafe { generic::<E, true, 6>(rows, groups, a, lda, group_stride, b, c, ldc, accumulate) }
+        unsafe { generic::<E, true, 6>(rows, groups, a, lda, group_stride, b, c, ldc, from) }
     }
 
     /// Defines a kernel for tiles of up to 14 rows: a body generic over the height, called with the height as a constant.
@@ -176,7 +177,7 @@ mod x86 {
                 b: *const $element,
                 c: *mut f32,
                 ldc: usize,
-                accumulate: bool,
+                from: *const f32,
             ) {
                 #[target_feature(enable = $features)]
                 #[inline]
@@ -188,16 +189,16 @@ mod x86 {
                     b: *const $element,
                     c: *mut f32,
                     ldc: usize,
-                    accumulate: bool,
+                    from: *const f32,
                 ) {
                     const GROUP: usize = <$element as Element>::GROUP;
                     let mut sums = [[_mm512_setzero_ps(); 2]; HEIGHT];
                     // SAFETY: by the contract of the function around.
                     unsafe {
-                        if accumulate {
+                        if !from.is_null() {
                             for (row, sum) in sums.iter_mut().enumerate() {
-                                sum[0] = _mm512_loadu_ps(c.add(row * ldc));
-                                sum[1] = _mm512_loadu_ps(c.add(row * ldc + 16));
+                                sum[0] = _mm512_loadu_ps(from.add(row * ldc));
+                                sum[1] = _mm512_loadu_ps(from.add(row * ldc + 16));
                             }
                         }
                         for group in 0..groups {
@@ -225,7 +226,7 @@ mod x86 {
                     ($d($height:literal)*) => {
                         match rows {
                             // SAFETY: by this function's contract.
-                            $d($height => unsafe { tile::<$height>(groups, a, lda, group_stride, b, c, ldc, accumulate) },)*
+                            $d($height => unsafe { tile::<$height>(groups, a, lda, group_stride, b, c, ldc, from) },)*
                             _ => unreachable!("a tile of {rows} rows; at most {TILE_ROWS}"),
                         }
                     };

@@ -5,18 +5,21 @@
 //! A is row-major, its rows the tokens, or packed like B (for a gradient, whose reduction runs over the tokens). B is packed in panels of 32 columns: `[columns / 32][reduction / GROUP][32][GROUP]`.
 //! C is f32, row-major.
 
+mod across;
 #[cfg(target_arch = "x86_64")]
 mod amx;
 mod kernels;
 mod pack;
-mod rounded;
+mod transpose;
 mod unpack;
+mod visits;
 
+pub use across::gemm_across;
 #[cfg(target_arch = "x86_64")]
 pub use amx::permitted as amx_permitted;
 pub use pack::{Panels, PanelsView, pack_columns, pack_rows, repack_transposed};
-pub use rounded::gemm_rounded;
 use unpack::with_rows;
+pub use visits::{Visits, gemm_visits};
 
 use std::ops::Range;
 
@@ -47,7 +50,7 @@ const BLOCK_BYTES: usize = 512 << 10;
 const TASK_TILES: usize = 8;
 
 /// Computes `rows` x 32 elements of C from rows of A (`lda` apart, their groups `group_stride` apart) and a panel, over `groups` groups of the reduction.
-/// Starts from C where `accumulate`, else from zero.
+/// The sums start from `from`, whose rows are `ldc` apart like C's and which may be C, or from zero where that is null.
 pub type Kernel<E> = unsafe fn(
     rows: usize,
     groups: usize,
@@ -57,7 +60,7 @@ pub type Kernel<E> = unsafe fn(
     b: *const E,
     c: *mut f32,
     ldc: usize,
-    accumulate: bool,
+    from: *const f32,
 );
 
 /// Elements with kernels for every instruction set.
@@ -119,7 +122,27 @@ pub fn gemm<E: GemmElement>(pool: &Pool, a: Rows<'_, E>, b: PanelsView<'_, E>, c
         return;
     }
     a.check(b.reduction);
-    drive(pool, rows, row_tiles(a), &|tile| row_tile(a, tile), b, c, accumulate);
+    let start = if accumulate { Start::Itself } else { Start::Zero };
+    drive(pool, rows, row_tiles(a), &|tile| row_tile(a, tile), b, c, start);
+}
+
+/// `C = D + A B`, as `gemm` of a copy of D would add it. `d` has the shape and the layout of C.
+pub fn gemm_onto<E: GemmElement>(pool: &Pool, a: Rows<'_, E>, b: PanelsView<'_, E>, d: &[f32], c: Output<'_>) {
+    let rows = a.rows;
+    if rows == 0 {
+        return;
+    }
+    a.check(b.reduction);
+    assert!(d.len() == c.data.len(), "C and D differ");
+    drive(pool, rows, row_tiles(a), &|tile| row_tile(a, tile), b, c, Start::From(d));
+}
+
+/// What the sums of C start from.
+#[derive(Clone, Copy)]
+enum Start<'a> {
+    Zero,
+    Itself,
+    From(&'a [f32]),
 }
 
 /// How many tiles the rows of A are.
@@ -127,9 +150,11 @@ fn row_tiles<E: GemmElement>(a: Rows<'_, E>) -> usize {
     a.rows.div_ceil(E::tile_rows())
 }
 
-/// Tiles of equal height: where 14 rows are a tile, 32 run as 11, 11, 10 and not as 14, 14, 4.
+/// Tiles of equal height: where 14 rows are a tile, 32 run as 11, 11, 10 and not as 14, 14, 4. Those of AMX are as high as they can be:
+/// what a height costs to set up is paid twice, and a tile that is not full takes as long as a full one.
 fn row_tile<E: GemmElement>(a: Rows<'_, E>, tile: usize) -> Tile<'_, E> {
-    let start = |tile: usize| tile * a.rows / row_tiles(a);
+    let high = E::tile_rows() > TILE_ROWS;
+    let start = |tile: usize| if high { (tile * E::tile_rows()).min(a.rows) } else { tile * a.rows / row_tiles(a) };
     let row = start(tile);
     Tile {
         row,
@@ -162,7 +187,8 @@ pub fn gemm_packed<E: GemmElement>(
         let data = &a.panel(panel)[STARTS[part] * E::GROUP..];
         Tile { row, height, data, stride: E::GROUP, group_stride: PANEL * E::GROUP }
     };
-    drive(pool, a.columns, tiles(a.columns), &tile, b, c, accumulate);
+    let start = if accumulate { Start::Itself } else { Start::Zero };
+    drive(pool, a.columns, tiles(a.columns), &tile, b, c, start);
 }
 
 /// Rows of A that one kernel call takes.
@@ -181,7 +207,7 @@ fn drive<'a, E: GemmElement>(
     tile: &(dyn Fn(usize) -> Tile<'a, E> + Sync),
     b: PanelsView<'_, E>,
     c: Output<'_>,
-    accumulate: bool,
+    begin: Start<'_>,
 ) {
     let (columns, padded) = (b.columns, b.reduction);
     if rows == 0 || columns == 0 {
@@ -192,7 +218,8 @@ fn drive<'a, E: GemmElement>(
     let far = padded > NEAR;
     let output = Parts::new(c.data);
     let pass = E::pass();
-    split(pool, row_tiles, b, padded.min(pass), &|panels, tiles| {
+    let panel_bytes = padded.min(pass) * PANEL * size_of::<E>();
+    split::<E>(pool, row_tiles, b.panels(), panel_bytes, &|panels, tiles| {
         let mut start = 0;
         loop {
             let length = (padded - start).min(pass);
@@ -204,13 +231,18 @@ fn drive<'a, E: GemmElement>(
                     let b_panel = &b.panel(panel)[start * PANEL..];
                     let width = (columns - panel * PANEL).min(PANEL);
                     let c_offset = row * c.stride + c.offset + panel * PANEL;
-                    let add = accumulate || start > 0;
                     // SAFETY: bounds are asserted above and by slicing; tasks write disjoint tiles of C.
                     unsafe {
                         let c_tile = output.pointer().add(c_offset);
+                        let from = match begin {
+                            _ if start > 0 => c_tile.cast_const(),
+                            Start::Zero => std::ptr::null(),
+                            Start::Itself => c_tile.cast_const(),
+                            Start::From(d) => d.as_ptr().add(c_offset),
+                        };
                         let strides = (stride, group_stride);
                         run_tile_strided(
-                            kernel, height, length, a_tile, strides, b_panel, c_tile, c.stride, width, add,
+                            kernel, height, length, a_tile, strides, b_panel, c_tile, c.stride, width, from,
                         );
                     }
                 }
@@ -223,29 +255,28 @@ fn drive<'a, E: GemmElement>(
     });
 }
 
-/// Splits C into tasks of panels of B that stay in the L2 cache, where a visit goes over `visited` of the reduction, and of tiles of A:
-/// `work(panels, tiles)`.
+/// Splits C into tasks of columns of B that stay in the L2 cache, in units of so many bytes each that a visit of a row tile goes over, and of tiles of A:
+/// `work(units, tiles)`.
 fn split<E: GemmElement>(
     pool: &Pool,
     row_tiles: usize,
-    b: PanelsView<'_, E>,
-    visited: usize,
+    units: usize,
+    unit_bytes: usize,
     work: &(dyn Fn(Range<usize>, Range<usize>) + Sync),
 ) {
-    let (panels, threads) = (b.panels(), pool.threads());
-    let panel_bytes = visited * PANEL * size_of::<E>();
-    let fitting = (E::block_bytes() / panel_bytes.max(1)).max(1);
+    let threads = pool.threads();
+    let fitting = (E::block_bytes() / unit_bytes.max(1)).max(1);
     // Few rows: every panel is read once, and the columns alone are work for all threads.
     let few = row_tiles < TASK_TILES * threads;
-    let most = if few { fitting.min(panels.div_ceil(2 * threads)).max(1) } else { fitting };
-    let block_panels = panels.div_ceil(panels.div_ceil(most));
-    let column_tasks = panels.div_ceil(block_panels);
+    let most = if few { fitting.min(units.div_ceil(2 * threads)).max(1) } else { fitting };
+    let block = units.div_ceil(units.div_ceil(most));
+    let column_tasks = units.div_ceil(block);
     let row_tasks = (4 * threads).div_ceil(column_tasks).clamp(1, row_tiles);
     let tiles_of_task = if few { row_tiles.div_ceil(row_tasks) } else { TASK_TILES };
     let row_tasks = row_tiles.div_ceil(tiles_of_task);
     pool.run(column_tasks * row_tasks, &|task| {
-        let (first, tile) = (task / row_tasks * block_panels, task % row_tasks * tiles_of_task);
-        work(first..(first + block_panels).min(panels), tile..(tile + tiles_of_task).min(row_tiles));
+        let (first, tile) = (task / row_tasks * block, task % row_tasks * tiles_of_task);
+        work(first..(first + block).min(units), tile..(tile + tiles_of_task).min(row_tiles));
     });
 }
 
@@ -267,15 +298,16 @@ pub unsafe fn run_tile<E: GemmElement>(
     accumulate: bool,
 ) {
     debug_assert!(a.len() >= (rows - 1) * lda + reduction);
+    let from = if accumulate { c.cast_const() } else { std::ptr::null() };
     // SAFETY: by this function's contract.
-    unsafe { run_tile_strided(kernel, rows, reduction, a, (lda, E::GROUP), b, c, ldc, width, accumulate) }
+    unsafe { run_tile_strided(kernel, rows, reduction, a, (lda, E::GROUP), b, c, ldc, width, from) }
 }
 
 /// One tile; a panel with fewer than 32 columns goes through a buffer, so that nothing beside C is written. `strides`: from
 /// one row of A to the next, and from one of its groups to the next.
 ///
 /// # Safety
-/// A, the panel and C hold the tile, and no other thread uses that part of C.
+/// A, the panel, C and `from` hold the tile, and no other thread uses that part of C.
 #[inline(always)]
 unsafe fn run_tile_strided<E: GemmElement>(
     kernel: Kernel<E>,
@@ -287,24 +319,25 @@ unsafe fn run_tile_strided<E: GemmElement>(
     c: *mut f32,
     ldc: usize,
     width: usize,
-    accumulate: bool,
+    from: *const f32,
 ) {
     let groups = reduction / E::GROUP;
     debug_assert!(rows <= E::tile_rows() && b.len() >= reduction * PANEL);
     if width == PANEL {
         // SAFETY: by this function's contract.
-        unsafe { kernel(rows, groups, a.as_ptr(), lda, group_stride, b.as_ptr(), c, ldc, accumulate) };
+        unsafe { kernel(rows, groups, a.as_ptr(), lda, group_stride, b.as_ptr(), c, ldc, from) };
         return;
     }
     let mut buffer = [0.0f32; MAX_TILE_ROWS * PANEL];
     // SAFETY: by this function's contract; the buffer holds the largest tile.
     unsafe {
-        if accumulate {
+        let buffer_from = if from.is_null() { from } else { buffer.as_ptr() };
+        if !from.is_null() {
             for row in 0..rows {
-                std::ptr::copy_nonoverlapping(c.add(row * ldc), buffer.as_mut_ptr().add(row * PANEL), width);
+                std::ptr::copy_nonoverlapping(from.add(row * ldc), buffer.as_mut_ptr().add(row * PANEL), width);
             }
         }
-        kernel(rows, groups, a.as_ptr(), lda, group_stride, b.as_ptr(), buffer.as_mut_ptr(), PANEL, accumulate);
+        kernel(rows, groups, a.as_ptr(), lda, group_stride, b.as_ptr(), buffer.as_mut_ptr(), PANEL, buffer_from);
         for row in 0..rows {
             std::ptr::copy_nonoverlapping(buffer.as_ptr().add(row * PANEL), c.add(row * ldc), width);
         }

@@ -1,9 +1,11 @@
 //! Layouts that the kernels read: panels of 32 columns, groups of the reduction side by side.
 
+use super::transpose::{BLOCK, GROUPS, is_fast, panel_to_rows, rows_to_panel};
 use super::{GemmElement, PANEL};
 use crate::element::{Bf16, Element};
 use crate::isa::by_isa;
 use crate::memory::zeros;
+use crate::ops::convert_elements;
 use crate::pool::{Parts, Pool};
 
 /// The matrix B, packed: `[columns / 32][reduction / GROUP][32][GROUP]`, zeros where a panel or a group is not full.
@@ -110,10 +112,20 @@ fn pack_rows_panel<S: Element, E: Element>(
 ) {
     let groups = reduction.div_ceil(E::GROUP);
     let width = (columns - first).min(PANEL);
-    panel[..groups * PANEL * E::GROUP].fill(E::default());
+    let depth = GROUPS * E::GROUP;
+    let done = if width == PANEL && is_fast() { reduction / depth * depth } else { 0 };
+    let mut block = [E::default(); BLOCK];
+    for start in (0..done).step_by(depth) {
+        for (column, row) in block.chunks_exact_mut(depth).enumerate().take(PANEL) {
+            let from = (first + column) * stride + start;
+            convert_elements(&source[from..from + depth], row);
+        }
+        rows_to_panel(&block, depth, &mut panel[start * PANEL..]);
+    }
+    panel[done * PANEL..groups * PANEL * E::GROUP].fill(E::default());
     for column in 0..width {
         let row = &source[(first + column) * stride..(first + column) * stride + reduction];
-        for (index, value) in row.iter().enumerate() {
+        for (index, value) in row.iter().enumerate().skip(done) {
             panel[((index / E::GROUP) * PANEL + column) * E::GROUP + index % E::GROUP] = E::from_f32(value.to_f32());
         }
     }
@@ -190,7 +202,7 @@ by_isa! {
 }
 
 /// From panels of B to panels of its transpose: columns and reduction change places.
-pub fn repack_transposed<E: Element>(pool: &Pool, source: PanelsView<'_, E>, out: &mut Panels<E>) {
+pub fn repack_transposed<E: GemmElement>(pool: &Pool, source: PanelsView<'_, E>, out: &mut Panels<E>) {
     assert!(
         out.columns <= source.reduction && out.reduction >= source.columns && out.reduction <= source.panels() * PANEL
     );
@@ -209,6 +221,12 @@ pub fn repack_transposed<E: Element>(pool: &Pool, source: PanelsView<'_, E>, out
             let block = &source.panel(from)[first * PANEL..];
             let depth = (out.reduction - from * PANEL).min(PANEL);
             let to = &mut panel[from * PANEL * PANEL..];
+            if E::GROUP * GROUPS == PANEL && depth == PANEL && width == PANEL && is_fast() {
+                let mut rows = [E::default(); BLOCK];
+                panel_to_rows(block, &mut rows, PANEL);
+                E::interleave(&rows, PANEL, &mut to[..PANEL * PANEL]);
+                continue;
+            }
             for group in 0..depth / E::GROUP {
                 let to_group = &mut to[group * PANEL * E::GROUP..(group + 1) * PANEL * E::GROUP];
                 for (column, value) in to_group.chunks_exact_mut(E::GROUP).enumerate().take(width) {

@@ -2,15 +2,16 @@
 
 use std::ops::Range;
 
-use crate::gemm::GemmElement;
+use crate::buffers::{Buffer, Buffers};
+use crate::gemm::{GemmElement, PANEL, Rows};
 use crate::model::adapter::Adapter;
-use crate::model::buffers::Buffers;
 use crate::model::forward::{LayerKept, Pass, Sizes};
 use crate::model::layout::Slot;
-use crate::model::linear::{Input, LinearGradient, linear_backward, stride_of};
+use crate::model::linear::{Input, LinearGradient, linear_backward, stride_of, transposed};
 use crate::ops::attention_backward::AttentionBackward;
 use crate::ops::norm::{rms_norm, rms_norm_backward, rms_norm_backward_row};
-use crate::ops::swiglu::{swiglu, swiglu_backward};
+use crate::ops::outer::outer_product;
+use crate::ops::swiglu::{swiglu, swiglu_backward, swiglu_backward_product};
 use crate::ops::{convert, for_rows};
 use crate::pool::Parts;
 
@@ -45,11 +46,11 @@ impl<E> Gradients<'_, E> {
 }
 
 impl<E: GemmElement> Pass<'_, E> {
-    /// From the gradient in a layer's output, `d` [rows, hidden], to that in its input, in place.
+    /// From the gradient in a layer's output, `d` [rows, hidden], to that in its input, in place. Overwrites what was kept of gates and ups.
     pub fn layer_backward(
         &self,
         layer: usize,
-        kept: &LayerKept<E>,
+        kept: &mut LayerKept<E>,
         path_rows: &[Vec<u32>],
         d: &mut [f32],
         gradients: &mut Gradients<'_, E>,
@@ -59,23 +60,14 @@ impl<E: GemmElement> Pass<'_, E> {
         let layout = &self.weights.layout;
         let tensor = |slot| layout.layer(layer, slot);
         let stride = stride_of::<E>(sizes.hidden);
-        let activation_stride = stride_of::<E>(sizes.intermediate);
-        let mut activation = free.elements.take(rows * activation_stride);
-        swiglu(pool, &kept.gate_up, sizes.intermediate, &mut activation, activation_stride);
-        let mut d_activation = free.floats.take(rows * sizes.intermediate);
-        self.back(tensor(Slot::Down), &activation, sizes.intermediate, d, &mut d_activation, gradients, free);
-        let mut d_gate_up = free.elements.take(rows * 2 * sizes.intermediate);
-        swiglu_backward(pool, &kept.gate_up, sizes.intermediate, &d_activation, &mut d_gate_up);
+        self.gated_backward(layer, &mut kept.gate_up, sizes, d, gradients, free);
         let mut normed = free.elements.take(rows * stride);
         let mlp_norm = self.weights.vector(tensor(Slot::MlpNorm));
         rms_norm(pool, &kept.middle, mlp_norm, sizes.eps, &mut normed, stride);
         let mut d_normed = free.floats.take(rows * sizes.hidden);
-        self.back_rounded(tensor(Slot::GateUp), &normed, sizes.hidden, &d_gate_up, &mut d_normed, gradients, free);
+        self.back_rounded(tensor(Slot::GateUp), &normed, sizes.hidden, &kept.gate_up, &mut d_normed, gradients, free);
         let d_norm = gradients.tensor(tensor(Slot::MlpNorm));
         rms_norm_backward(pool, &kept.middle, mlp_norm, sizes.eps, &d_normed, d, d_norm);
-        free.elements.give(activation);
-        free.floats.give(d_activation);
-        free.elements.give(d_gate_up);
 
         let mut d_attended = free.floats.take(rows * sizes.query_width());
         self.back(tensor(Slot::Output), &kept.attended, sizes.query_width(), d, &mut d_attended, gradients, free);
@@ -90,6 +82,45 @@ impl<E: GemmElement> Pass<'_, E> {
         for buffer in [d_attended, d_qkv, d_normed] {
             free.floats.give(buffer);
         }
+    }
+
+    /// From the gradient in the feed-forward's output to that in gates and ups, rounded, [rows, 2 * intermediate], in their place.
+    fn gated_backward(
+        &self,
+        layer: usize,
+        gate_up: &mut Buffer<E>,
+        sizes: Sizes,
+        d: &[f32],
+        gradients: &mut Gradients<'_, E>,
+        free: &mut Buffers<E>,
+    ) {
+        let (pool, rows, width) = (self.pool, self.batch.tokens.len(), sizes.intermediate);
+        let (tensor, stride) = (self.weights.layout.layer(layer, Slot::Down), stride_of::<E>(width));
+        let mut activation = free.elements.take(rows * stride);
+        match gradients.linear(tensor) {
+            LinearGradient::Full(d_weight) if width.is_multiple_of(PANEL) => {
+                let d_stride = stride_of::<E>(sizes.hidden);
+                let mut rounded = free.elements.take(rows * d_stride);
+                convert(pool, d, sizes.hidden, &mut rounded, d_stride);
+                let across = transposed(pool, self.weights.matrix(tensor), width, free);
+                let d_rows = Rows { data: &rounded, rows, stride: d_stride };
+                swiglu_backward_product(pool, d_rows, across.view(), gate_up, width, &mut activation, stride);
+                let d_columns = (d_stride, sizes.hidden);
+                outer_product(pool, &rounded, d_columns, &activation, (stride, width), rows, d_weight, free);
+                free.elements.give(across.data.into());
+                free.elements.give(rounded);
+            }
+            _ => {
+                swiglu(pool, gate_up, width, &mut activation, stride);
+                let mut d_activation = free.floats.take(rows * width);
+                self.back(tensor, &activation, width, d, &mut d_activation, gradients, free);
+                let mut d_gate_up = free.elements.take(rows * 2 * width);
+                swiglu_backward(pool, gate_up, width, &d_activation, &mut d_gate_up);
+                free.floats.give(d_activation);
+                free.elements.give(std::mem::replace(gate_up, d_gate_up));
+            }
+        }
+        free.elements.give(activation);
     }
 
     fn back(

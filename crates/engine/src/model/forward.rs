@@ -1,17 +1,20 @@
 //! The forward pass over the rows of a batch, the same for sampling, scoring and training.
 
+use crate::buffers::{Buffer, Buffers};
 use crate::element::Element;
-use crate::gemm::GemmElement;
-use crate::model::buffers::Buffers;
+use crate::gemm::{GemmElement, PANEL, Visits, gemm_visits};
 use crate::model::layout::Slot;
-use crate::model::linear::{Adapted, Input, linear, linear_rounded, stride_of};
+use crate::model::linear::{Adapted, Input, is_adapted, linear, stride_of};
 use crate::model::weights::Weights;
 use crate::ops::attention::{Attention, Span};
 use crate::ops::norm::{rms_norm, rms_norm_row};
 use crate::ops::pages::{Heads, PageWrite, Pages};
-use crate::ops::swiglu::swiglu;
-use crate::ops::{convert_row, for_rows};
+use crate::ops::swiglu::{swiglu, swiglu_product};
+use crate::ops::{convert, convert_row, for_rows};
 use crate::pool::{Parts, Pool};
+
+/// Longest head whose sums a tile keeps at hand: 32 rows of them are a third of the L1 cache.
+const MAX_HEAD: usize = 128;
 
 /// Rows to compute: tokens at positions, on spans that say what they attend to.
 pub struct Batch<E> {
@@ -26,32 +29,32 @@ pub struct Batch<E> {
 #[derive(Debug)]
 pub struct LayerKept<E> {
     /// The layer's input, [rows, hidden].
-    pub input: Vec<f32>,
+    pub input: Buffer<f32>,
     /// q, k and v before QK-norm, where the model has it, [rows, (heads + 2 kv_heads) * head_dim]; else empty.
-    pub raw_qkv: Vec<f32>,
-    pub queries: Vec<E>,
-    pub keys: Vec<E>,
-    pub values: Vec<E>,
-    pub attended: Vec<E>,
-    pub log_sums: Vec<f32>,
+    pub raw_qkv: Buffer<f32>,
+    pub queries: Buffer<E>,
+    pub keys: Buffer<E>,
+    pub values: Buffer<E>,
+    pub attended: Buffer<E>,
+    pub log_sums: Buffer<f32>,
     /// After attention, [rows, hidden].
-    pub middle: Vec<f32>,
-    pub gate_up: Vec<E>,
+    pub middle: Buffer<f32>,
+    pub gate_up: Buffer<E>,
 }
 
 impl<E: Element> LayerKept<E> {
     /// Holds nothing.
     pub fn empty() -> Self {
         Self {
-            input: Vec::new(),
-            raw_qkv: Vec::new(),
-            queries: Vec::new(),
-            keys: Vec::new(),
-            values: Vec::new(),
-            attended: Vec::new(),
-            log_sums: Vec::new(),
-            middle: Vec::new(),
-            gate_up: Vec::new(),
+            input: Buffer::default(),
+            raw_qkv: Buffer::default(),
+            queries: Buffer::default(),
+            keys: Buffer::default(),
+            values: Buffer::default(),
+            attended: Buffer::default(),
+            log_sums: Buffer::default(),
+            middle: Buffer::default(),
+            gate_up: Buffer::default(),
         }
     }
 
@@ -108,7 +111,7 @@ impl<E: GemmElement> Pass<'_, E> {
     }
 
     /// The embeddings of the tokens, [rows, hidden].
-    pub fn embed(&self, free: &mut Buffers<E>) -> Vec<f32> {
+    pub fn embed(&self, free: &mut Buffers<E>) -> Buffer<f32> {
         let hidden = self.weights.layout.config.hidden_size;
         let table = self.weights.matrix(self.weights.layout.embedding());
         let mut x = free.floats.take(self.rows() * hidden);
@@ -124,38 +127,37 @@ impl<E: GemmElement> Pass<'_, E> {
     /// `pages` that it uses.
     pub fn layers(
         &self,
-        x: &mut [f32],
+        x: &mut Buffer<f32>,
         pages: &mut Pages<E>,
         page_layer: impl Fn(usize) -> usize,
+        for_backward: bool,
         free: &mut Buffers<E>,
         keep: &mut dyn FnMut(LayerKept<E>, &mut Buffers<E>),
     ) {
         for layer in 0..self.weights.layout.config.num_layers {
-            let kept = self.layer(layer, x, pages, page_layer(layer), free);
+            let kept = self.layer(layer, x, pages, page_layer(layer), for_backward, free);
             keep(kept, free);
         }
     }
 
-    /// One layer: attention and feed-forward, each added to the residual stream `x` [rows, hidden].
+    /// One layer: attention and feed-forward, each added to the residual stream `x` [rows, hidden]. Gates and ups are written only where they
+    /// are `for_backward`.
     pub fn layer(
         &self,
         layer: usize,
-        x: &mut [f32],
+        x: &mut Buffer<f32>,
         pages: &mut Pages<E>,
         page_layer: usize,
+        for_backward: bool,
         free: &mut Buffers<E>,
     ) -> LayerKept<E> {
         let (pool, rows, sizes) = (self.pool, self.rows(), Sizes::of(self.weights));
         let layout = &self.weights.layout;
         let tensor = |slot| layout.layer(layer, slot);
-        let mut input = free.floats.take(x.len());
-        input.copy_from_slice(x);
         let stride = stride_of::<E>(sizes.hidden);
         let mut normed = free.elements.take(rows * stride);
-        let mut qkv = free.floats.take(rows * sizes.qkv_width());
         rms_norm(pool, x, self.weights.vector(tensor(Slot::AttentionNorm)), sizes.eps, &mut normed, stride);
-        self.linear(tensor(Slot::Qkv), &normed, sizes.hidden, &mut qkv, false, free);
-        let (queries, keys, values) = self.split_qkv(layer, &mut qkv, sizes, free);
+        let (raw_qkv, queries, keys, values) = self.queries_keys_values(layer, &normed, sizes, free);
         pages.write(pool, page_layer, &self.batch.writes, &keys, &values);
         let attended_stride = stride_of::<E>(sizes.query_width());
         let mut attended = free.elements.take(rows * attended_stride);
@@ -169,26 +171,16 @@ impl<E: GemmElement> Pass<'_, E> {
             pages,
         };
         attention.forward(pool, &mut attended, Some(&mut log_sums));
-        self.linear(tensor(Slot::Output), &attended, sizes.query_width(), x, true, free);
         let mut middle = free.floats.take(x.len());
-        middle.copy_from_slice(x);
-        rms_norm(pool, x, self.weights.vector(tensor(Slot::MlpNorm)), sizes.eps, &mut normed, stride);
-        let mut gate_up = free.elements.take(rows * 2 * sizes.intermediate);
-        let input_rows = Input { data: &normed, rows, columns: sizes.hidden };
-        let adapted = &self.batch.adapted;
-        linear_rounded(pool, self.weights, tensor(Slot::GateUp), adapted, input_rows, &mut gate_up, free);
-        let activation_stride = stride_of::<E>(sizes.intermediate);
-        let mut activation = free.elements.take(rows * activation_stride);
-        swiglu(pool, &gate_up, sizes.intermediate, &mut activation, activation_stride);
-        self.linear(tensor(Slot::Down), &activation, sizes.intermediate, x, true, free);
+        self.linear(tensor(Slot::Output), &attended, sizes.query_width(), Some(x), &mut middle, free);
+        rms_norm(pool, &middle, self.weights.vector(tensor(Slot::MlpNorm)), sizes.eps, &mut normed, stride);
+        let mut activation = free.elements.take(rows * stride_of::<E>(sizes.intermediate));
+        let gate_up = self.gated(layer, &normed, sizes, for_backward, &mut activation, free);
+        let mut out = free.floats.take(x.len());
+        self.linear(tensor(Slot::Down), &activation, sizes.intermediate, Some(&middle), &mut out, free);
+        let input = std::mem::replace(x, out);
         free.elements.give(normed);
         free.elements.give(activation);
-        let raw_qkv = if layout.config.qk_norm {
-            qkv
-        } else {
-            free.floats.give(qkv);
-            Vec::new()
-        };
         LayerKept { input, raw_qkv, queries, keys, values, attended, log_sums, middle, gate_up }
     }
 
@@ -197,12 +189,111 @@ impl<E: GemmElement> Pass<'_, E> {
         tensor: usize,
         input: &[E],
         columns: usize,
+        onto: Option<&[f32]>,
         out: &mut [f32],
-        accumulate: bool,
         free: &mut Buffers<E>,
     ) {
         let input = Input { data: input, rows: self.rows(), columns };
-        linear(self.pool, self.weights, tensor, &self.batch.adapted, input, out, accumulate, free);
+        linear(self.pool, self.weights, tensor, &self.batch.adapted, input, onto, out, free);
+    }
+
+    /// Gates, ups and their activations, [rows, stride]; gives gates and ups, rounded, [rows, 2 * intermediate], or nothing where they are
+    /// not `for_backward`.
+    fn gated(
+        &self,
+        layer: usize,
+        normed: &[E],
+        sizes: Sizes,
+        for_backward: bool,
+        activation: &mut [E],
+        free: &mut Buffers<E>,
+    ) -> Buffer<E> {
+        let (rows, width, tensor) = (self.rows(), sizes.intermediate, self.weights.layout.layer(layer, Slot::GateUp));
+        let stride = stride_of::<E>(width);
+        let tiled = width.is_multiple_of(PANEL) && !is_adapted(&self.batch.adapted, tensor);
+        let mut gate_up = free.elements.take(if for_backward || !tiled { rows * 2 * width } else { 0 });
+        if tiled {
+            let input = Input { data: normed, rows, columns: sizes.hidden }.rows_of(0..rows);
+            let kept = for_backward.then_some(&mut gate_up[..]);
+            swiglu_product(self.pool, input, self.weights.matrix(tensor).view(), width, kept, activation, stride);
+        } else {
+            let mut sums = free.floats.take(rows * 2 * width);
+            self.linear(tensor, normed, sizes.hidden, None, &mut sums, free);
+            convert(self.pool, &sums, 2 * width, &mut gate_up, 2 * width);
+            swiglu(self.pool, &gate_up, width, activation, stride);
+            free.floats.give(sums);
+        }
+        gate_up
+    }
+
+    /// Queries, keys and values with their biases, normalised where the model does, rotated, and rounded; before them, as they were before their
+    /// norms, where the model has some.
+    fn queries_keys_values(
+        &self,
+        layer: usize,
+        normed: &[E],
+        sizes: Sizes,
+        free: &mut Buffers<E>,
+    ) -> (Buffer<f32>, Buffer<E>, Buffer<E>, Buffer<E>) {
+        let (rows, layout) = (self.rows(), &self.weights.layout);
+        let tensor = layout.layer(layer, Slot::Qkv);
+        let mut queries = free.elements.take(rows * sizes.query_width());
+        let mut keys = free.elements.take(rows * sizes.key_width());
+        let mut values = free.elements.take(rows * sizes.key_width());
+        let whole_panels = sizes.heads.dim.is_multiple_of(PANEL) && sizes.heads.dim <= MAX_HEAD;
+        if whole_panels && !layout.config.qk_norm && !is_adapted(&self.batch.adapted, tensor) {
+            self.heads_by_tiles(layer, normed, sizes, &mut queries, &mut keys, &mut values);
+            return (Buffer::default(), queries, keys, values);
+        }
+        let mut qkv = free.floats.take(rows * sizes.qkv_width());
+        self.linear(tensor, normed, sizes.hidden, None, &mut qkv, free);
+        self.split_qkv(layer, &mut qkv, sizes, &mut queries, &mut keys, &mut values);
+        let raw_qkv = if layout.config.qk_norm {
+            qkv
+        } else {
+            free.floats.give(qkv);
+            Buffer::default()
+        };
+        (raw_qkv, queries, keys, values)
+    }
+
+    /// As the product and `split_qkv` after it, one head of a few rows at a time, while its sums are at hand.
+    fn heads_by_tiles(
+        &self,
+        layer: usize,
+        normed: &[E],
+        sizes: Sizes,
+        queries: &mut [E],
+        keys: &mut [E],
+        values: &mut [E],
+    ) {
+        let Heads { heads, kv_heads, dim } = sizes.heads;
+        let layout = &self.weights.layout;
+        let bias = self.weights.vector(layout.layer(layer, Slot::QkvBias));
+        let matrix = self.weights.matrix(layout.layer(layer, Slot::Qkv));
+        let parts = [Parts::new(queries), Parts::new(keys), Parts::new(values)];
+        let visits = Visits { count: heads + 2 * kv_heads, width: dim / PANEL, step: dim / PANEL, apart: 1 };
+        let input = Input { data: normed, rows: self.rows(), columns: sizes.hidden }.rows_of(0..self.rows());
+        gemm_visits(self.pool, input, matrix.view(), visits, &|rows, visit, sums| {
+            let (part, head, width) = match visit {
+                _ if visit < heads => (0, visit, sizes.query_width()),
+                _ if visit < heads + kv_heads => (1, visit - heads, sizes.key_width()),
+                _ => (2, visit - heads - kv_heads, sizes.key_width()),
+            };
+            let mut head_sums = [0.0f32; MAX_HEAD];
+            let head_sums = &mut head_sums[..dim];
+            for (index, row) in rows.clone().enumerate() {
+                for (to, tile) in head_sums.chunks_exact_mut(PANEL).zip(sums.chunks_exact(rows.len() * PANEL)) {
+                    to.copy_from_slice(&tile[index * PANEL..(index + 1) * PANEL]);
+                }
+                head_sums.iter_mut().zip(bias.iter().skip(visit * dim)).for_each(|(value, bias)| *value += bias);
+                if part < 2 {
+                    self.weights.rope.rotate(head_sums, self.batch.positions[row] as usize, false);
+                }
+                // SAFETY: tiles do not overlap.
+                convert_row(head_sums, unsafe { parts[part].get(row * width + head * dim, dim) });
+            }
+        });
     }
 
     /// Adds biases, normalises heads where the model does, rotates, and rounds. Leaves `qkv` as the heads were before
@@ -212,17 +303,16 @@ impl<E: GemmElement> Pass<'_, E> {
         layer: usize,
         qkv: &mut [f32],
         sizes: Sizes,
-        free: &mut Buffers<E>,
-    ) -> (Vec<E>, Vec<E>, Vec<E>) {
+        queries: &mut [E],
+        keys: &mut [E],
+        values: &mut [E],
+    ) {
         let (rows, width) = (self.rows(), sizes.qkv_width());
         let (query_width, key_width, dim) = (sizes.query_width(), sizes.key_width(), sizes.heads.dim);
         let layout = &self.weights.layout;
         let vector = |slot| self.weights.vector(layout.layer(layer, slot));
         let (bias, query_norm, key_norm) = (vector(Slot::QkvBias), vector(Slot::QueryNorm), vector(Slot::KeyNorm));
-        let mut queries = free.elements.take(rows * query_width);
-        let mut keys = free.elements.take(rows * key_width);
-        let mut values = free.elements.take(rows * key_width);
-        let parts = (Parts::new(&mut queries), Parts::new(&mut keys), Parts::new(&mut values), Parts::new(qkv));
+        let parts = (Parts::new(queries), Parts::new(keys), Parts::new(values), Parts::new(qkv));
         for_rows(self.pool, rows, width, dim, &|row, head| {
             // SAFETY: each task has its own rows.
             let (queries, keys, values, raw) = unsafe {
@@ -254,11 +344,10 @@ impl<E: GemmElement> Pass<'_, E> {
             }
             convert_row(raw_values, values);
         });
-        (queries, keys, values)
     }
 
     /// The final norm of chosen rows of `x`, rounded for the head: [rows.len(), stride].
-    pub fn final_norm(&self, x: &[f32], rows: &[u32], free: &mut Buffers<E>) -> Vec<E> {
+    pub fn final_norm(&self, x: &[f32], rows: &[u32], free: &mut Buffers<E>) -> Buffer<E> {
         let sizes = Sizes::of(self.weights);
         let weight = self.weights.vector(self.weights.layout.final_norm());
         let stride = stride_of::<E>(sizes.hidden);

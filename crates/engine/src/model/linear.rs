@@ -3,13 +3,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::gemm::{
-    GemmElement, Output, Panels, Rows, gemm, gemm_packed, gemm_rounded, pack_columns, repack_transposed,
-};
+use crate::buffers::{Buffer, Buffers, panels};
+use crate::gemm::{GemmElement, Output, Panels, Rows, gemm, gemm_onto, repack_transposed};
 use crate::model::adapter::Adapter;
-use crate::model::buffers::Buffers;
 use crate::model::weights::Weights;
 use crate::ops::convert;
+use crate::ops::outer::outer_product;
 use crate::pool::Pool;
 
 /// Rows of a batch that share an adapter.
@@ -29,7 +28,7 @@ pub struct Input<'a, E> {
 }
 
 impl<'a, E: GemmElement> Input<'a, E> {
-    fn rows_of(&self, range: Range<usize>) -> Rows<'a, E> {
+    pub fn rows_of(&self, range: Range<usize>) -> Rows<'a, E> {
         let stride = stride_of::<E>(self.columns);
         Rows { data: &self.data[range.start * stride..], rows: range.len(), stride }
     }
@@ -42,7 +41,7 @@ fn low_rank<E: GemmElement>(
     a: &Panels<E>,
     scale: f32,
     free: &mut Buffers<E>,
-) -> Vec<E> {
+) -> Buffer<E> {
     let (rank, rows) = (a.columns, input.rows);
     let mut product = free.floats.take(rows * rank);
     gemm(pool, input, a.view(), Output { data: &mut product, stride: rank, offset: 0 }, false);
@@ -53,21 +52,29 @@ fn low_rank<E: GemmElement>(
     rounded
 }
 
-/// `out = x W^T` (or `+=`), then `+= scale (x A^T) B^T` for the rows that have an adapter. out: [rows, outputs].
+/// Whether an adapter of some rows changes the map.
+pub fn is_adapted<E>(adapted: &[Adapted<E>], tensor: usize) -> bool {
+    adapted.iter().any(|(_, adapter)| adapter.modules.contains_key(&tensor))
+}
+
+/// `out = x W^T`, or `onto + x W^T`, then `+= scale (x A^T) B^T` for the rows that have an adapter. out, onto: [rows, outputs].
 pub fn linear<E: GemmElement>(
     pool: &Pool,
     weights: &Weights<E>,
     tensor: usize,
     adapted: &[Adapted<E>],
     input: Input<'_, E>,
+    onto: Option<&[f32]>,
     out: &mut [f32],
-    accumulate: bool,
     free: &mut Buffers<E>,
 ) {
     let matrix = weights.matrix(tensor);
     let outputs = matrix.columns;
-    let target = Output { data: out, stride: outputs, offset: 0 };
-    gemm(pool, input.rows_of(0..input.rows), matrix.view(), target, accumulate);
+    let (rows, target) = (input.rows_of(0..input.rows), Output { data: out, stride: outputs, offset: 0 });
+    match onto {
+        Some(onto) => gemm_onto(pool, rows, matrix.view(), onto, target),
+        None => gemm(pool, rows, matrix.view(), target, false),
+    }
     for (range, adapter) in adapted {
         for module in adapter.modules.get(&tensor).into_iter().flatten() {
             let inner = low_rank(pool, input.rows_of(range.clone()), &module.a, adapter.scale(), free);
@@ -80,35 +87,19 @@ pub fn linear<E: GemmElement>(
     }
 }
 
-/// `out = x W^T` with the adapters' shares, rounded: what `linear` and rounding after it give. out: [rows, outputs], whole groups of them.
-pub fn linear_rounded<E: GemmElement>(
-    pool: &Pool,
-    weights: &Weights<E>,
-    tensor: usize,
-    adapted: &[Adapted<E>],
-    input: Input<'_, E>,
-    out: &mut [E],
-    free: &mut Buffers<E>,
-) {
-    let matrix = weights.matrix(tensor);
-    let outputs = matrix.columns;
-    assert_eq!(outputs, stride_of::<E>(outputs), "rows of outputs are not padded");
-    if !adapted.iter().any(|(_, adapter)| adapter.modules.contains_key(&tensor)) {
-        gemm_rounded(pool, input.rows_of(0..input.rows), matrix.view(), out, outputs);
-        return;
-    }
-    let mut sums = free.floats.take(input.rows * outputs);
-    linear(pool, weights, tensor, adapted, input, &mut sums, false, free);
-    convert(pool, &sums, outputs, out, outputs);
-    free.floats.give(sums);
-}
-
 /// Where the gradients of a linear map go.
 pub enum LinearGradient<'a, E> {
     /// The whole matrix, [outputs, inputs].
     Full(&'a mut [f32]),
     /// Every parameter of one adapter, in the order of its shapes.
     Lora(&'a Adapter<E>, &'a mut [Vec<f32>]),
+}
+
+/// Panels of the transpose, for the gradient in the `inputs` of a linear map.
+pub fn transposed<E: GemmElement>(pool: &Pool, matrix: &Panels<E>, inputs: usize, free: &mut Buffers<E>) -> Panels<E> {
+    let mut across = panels(free, inputs, matrix.columns);
+    repack_transposed(pool, matrix.view(), &mut across);
+    across
 }
 
 /// From the gradient of the output, rounded, [rows, stride_of(outputs)], to that of the input, [rows, inputs] (overwritten), and to those
@@ -126,21 +117,18 @@ pub fn linear_backward<E: GemmElement>(
     let matrix = weights.matrix(tensor);
     let (rows, outputs, inputs) = (input.rows, matrix.columns, input.columns);
     let stride = stride_of::<E>(outputs);
-    let mut across = panels(free, inputs, outputs);
-    repack_transposed(pool, matrix.view(), &mut across);
+    let across = transposed(pool, matrix, inputs, free);
     let left = Rows { data: d_out, rows, stride };
     gemm(pool, left, across.view(), Output { data: d_input, stride: inputs, offset: 0 }, false);
-    free.elements.give(across.data);
+    free.elements.give(across.data.into());
     match gradient {
         LinearGradient::Full(d_weight) => {
             outer_product(
                 pool,
                 d_out,
-                stride,
-                outputs,
+                (stride, outputs),
                 input.data,
-                stride_of::<E>(inputs),
-                inputs,
+                (stride_of::<E>(inputs), inputs),
                 rows,
                 d_weight,
                 free,
@@ -176,7 +164,7 @@ fn lora_backward<E: GemmElement>(
         to[width..].fill(E::default());
     }
     let d_b = &mut gradients[module.b_index];
-    outer_product(pool, &d_module, stride, width, &inner, rank_stride, rank, rows, d_b, free);
+    outer_product(pool, &d_module, (stride, width), &inner, (rank_stride, rank), rows, d_b, free);
     let mut b_across = panels(free, rank, width);
     repack_transposed(pool, module.b.view(), &mut b_across);
     let mut d_inner = free.floats.take(rows * rank);
@@ -186,55 +174,14 @@ fn lora_backward<E: GemmElement>(
     let mut d_rounded = free.elements.take(rows * rank_stride);
     convert(pool, &d_inner, rank, &mut d_rounded, rank_stride);
     let d_a = &mut gradients[module.a_index];
-    outer_product(
-        pool,
-        &d_rounded,
-        rank_stride,
-        rank,
-        input.data,
-        stride_of::<E>(input.columns),
-        input.columns,
-        rows,
-        d_a,
-        free,
-    );
+    let input_columns = (stride_of::<E>(input.columns), input.columns);
+    outer_product(pool, &d_rounded, (rank_stride, rank), input.data, input_columns, rows, d_a, free);
     let mut a_across = panels(free, input.columns, rank);
     repack_transposed(pool, module.a.view(), &mut a_across);
     let left = Rows { data: &d_rounded, rows, stride: rank_stride };
     gemm(pool, left, a_across.view(), Output { data: d_input, stride: input.columns, offset: 0 }, true);
-    for buffer in [inner, d_module, b_across.data, d_rounded, a_across.data] {
+    for buffer in [inner, d_module, b_across.data.into(), d_rounded, a_across.data.into()] {
         free.elements.give(buffer);
     }
     free.floats.give(d_inner);
-}
-
-/// `out += left^T right` over rows: left [rows, outputs], right [rows, inputs], out [outputs, inputs].
-fn outer_product<E: GemmElement>(
-    pool: &Pool,
-    left: &[E],
-    left_stride: usize,
-    outputs: usize,
-    right: &[E],
-    right_stride: usize,
-    inputs: usize,
-    rows: usize,
-    out: &mut [f32],
-    free: &mut Buffers<E>,
-) {
-    let mut across = panels(free, outputs, rows);
-    pack_columns(pool, left, left_stride, rows, &mut across);
-    let mut down = panels(free, inputs, rows);
-    pack_columns(pool, right, right_stride, rows, &mut down);
-    gemm_packed(pool, across.view(), down.view(), Output { data: out, stride: inputs, offset: 0 }, true);
-    free.elements.give(across.data);
-    free.elements.give(down.data);
-}
-
-/// Panels in a reused buffer.
-fn panels<E: GemmElement>(free: &mut Buffers<E>, columns: usize, reduction: usize) -> Panels<E> {
-    let mut panels = Panels { columns: 0, reduction: 0, data: Vec::new() };
-    let length = columns.next_multiple_of(crate::gemm::PANEL) * stride_of::<E>(reduction);
-    panels.data = free.elements.take(length);
-    panels.reshape(columns, reduction);
-    panels
 }

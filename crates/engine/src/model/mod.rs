@@ -2,7 +2,6 @@
 
 pub mod adapter;
 pub mod backward;
-pub mod buffers;
 pub mod forward;
 pub mod init;
 pub mod layout;

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::buffers::{Buffer, Buffers};
 use crate::error::{Error, Result};
 use crate::gemm::{GemmElement, Rows};
 use crate::model::adapter::Adapter;
 use crate::model::backward::Gradients;
-use crate::model::buffers::Buffers;
 use crate::model::forward::{Batch, LayerKept, Pass, Sizes};
 use crate::model::linear::stride_of;
 use crate::model::plan::{Item, plan};
@@ -62,7 +62,7 @@ pub struct Kept<E> {
     layers: Vec<LayerKept<E>>,
     recompute: bool,
     pages: usize,
-    last: Vec<f32>,
+    last: Buffer<f32>,
     head: HeadInput<E>,
     outputs: HeadOutputs,
     temperature: f32,
@@ -80,7 +80,7 @@ impl<E: GemmElement> Kept<E> {
 /// The rows that are asked anything, and what.
 struct HeadInput<E> {
     rows: Vec<u32>,
-    hidden: Vec<E>,
+    hidden: Buffer<E>,
     offsets: Vec<usize>,
     targets: Vec<u32>,
     /// For each sequence and position, the query and the head row.
@@ -137,7 +137,7 @@ pub fn forward<E: GemmElement>(
     let mut pages = Pages::new(sizes.heads, 1, plan.pages);
     let mut x = pass.embed(free);
     let mut layers = Vec::new();
-    pass.layers(&mut x, &mut pages, |_| 0, free, &mut |mut kept, free| match keep {
+    pass.layers(&mut x, &mut pages, |_| 0, keep == Keep::Activations, free, &mut |mut kept, free| match keep {
         Keep::Nothing => kept.release(free),
         Keep::Activations => layers.push(kept),
         Keep::Inputs => {
@@ -271,16 +271,16 @@ pub fn backward<E: GemmElement>(
     free.elements.give(head.hidden);
     let mut scratch_pages = recompute.then(|| Pages::new(sizes.heads, 1, pages));
     for (layer, kept) in layers.into_iter().enumerate().rev() {
-        let kept = match &mut scratch_pages {
+        let mut kept = match &mut scratch_pages {
             Some(pages) => {
                 let mut x = kept.input;
-                let again = pass.layer(layer, &mut x, pages, 0, free);
+                let again = pass.layer(layer, &mut x, pages, 0, true, free);
                 free.floats.give(x);
                 again
             }
             None => kept,
         };
-        pass.layer_backward(layer, &kept, &path_rows, &mut d, gradients, free);
+        pass.layer_backward(layer, &mut kept, &path_rows, &mut d, gradients, free);
         kept.release(free);
     }
     if let Some(table) = gradients.tensor(weights.layout.embedding()) {
@@ -302,7 +302,7 @@ fn head_gradient<E: GemmElement>(
     given: &TokenOutputs,
     gradients: &mut Gradients<'_, E>,
     free: &mut Buffers<E>,
-) -> Vec<f32> {
+) -> Buffer<f32> {
     let (pool, weights, sizes) = (pass.pool, pass.weights, Sizes::of(pass.weights));
     let count = head.rows.len();
     let mut d_logprobs = vec![0.0; head.targets.len()];
@@ -346,6 +346,7 @@ fn head_gradient<E: GemmElement>(
         &HeadGradients { logprobs: &d_asked, entropies: &active_entropies },
         &mut d_hidden,
         gradients.tensor(weights.layout.head()),
+        free,
     );
     let norm = weights.vector(weights.layout.final_norm());
     let mut x = free.floats.take(active.len() * sizes.hidden);

@@ -65,7 +65,7 @@ by_isa! {
         for score in scores.iter_mut() {
             *score *= scale;
         }
-        let max = max_of(scores);
+        let max = max_of(scores.len(), |i| scores[i]);
         for score in scores.iter_mut() {
             *score = exp::<FMA>(*score - max);
         }

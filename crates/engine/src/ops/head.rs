@@ -1,11 +1,14 @@
 //! The language-model head fused with its log-softmax: logits exist for a few rows and columns at a time, never as an
 //! array of tokens x vocabulary.
 
+use crate::buffers::{Buffers, panels};
 use crate::gemm::{
-    GemmElement, Output, PANEL, Panels, PanelsView, Rows, gemm, gemm_packed, pack_columns, repack_transposed, run_tile,
+    GemmElement, Output, PANEL, Panels, PanelsView, Rows, gemm, pack_columns, repack_transposed, run_tile,
 };
 use crate::isa::by_isa;
-use crate::ops::math::{exp, max_of, sum_of};
+use crate::ops::chunk_sums::{ChunkSums, chunk_sums};
+use crate::ops::math::exp;
+use crate::ops::outer::outer_product_packed;
 use crate::pool::{Parts, Pool};
 
 /// Vocabulary columns whose maximum and sum are taken together. Part of the definition of the result: sums run within a
@@ -29,34 +32,6 @@ pub struct HeadOutputs {
     pub entropies: Vec<f32>,
     /// Log-probability of each target under the tempered distribution, [queries].
     pub logprobs: Vec<f32>,
-}
-
-/// Maximum, sum of exp(x - max), sum of exp(x - max) * (x - max).
-#[derive(Clone, Copy, Default)]
-struct ChunkSums {
-    max: f32,
-    sum: f32,
-    weighted: f32,
-}
-
-by_isa! {
-    fn chunk_sums(logits: &mut [f32], inverse_temperature: f32) -> ChunkSums {
-        for logit in logits.iter_mut() {
-            *logit *= inverse_temperature;
-        }
-        let max = max_of(logits);
-        for logit in logits.iter_mut() {
-            *logit -= max;
-        }
-        let mut weights = [0.0f32; CHUNK];
-        let weights = &mut weights[..logits.len()];
-        for (weight, logit) in weights.iter_mut().zip(logits.iter()) {
-            *weight = exp::<FMA>(*logit);
-        }
-        let sum = sum_of(logits.len(), |i| weights[i]);
-        let weighted = sum_of(logits.len(), |i| weights[i] * logits[i]);
-        ChunkSums { max, sum, weighted }
-    }
 }
 
 /// Log-softmax denominator and entropy from the sums of the chunks, in their order.
@@ -122,7 +97,7 @@ pub fn head_forward<E: GemmElement>(
             let height = (rows - first).min(tile_rows);
             logits_tile(hidden.data, hidden.stride, (first, height), chunk, &mut tile);
             for row in first..first + height {
-                let values = &mut tile[(row - first) * CHUNK..(row - first) * CHUNK + chunk.columns];
+                let values = &tile[(row - first) * CHUNK..(row - first) * CHUNK + chunk.columns];
                 for query in queries.offsets[row]..queries.offsets[row + 1] {
                     let target = queries.targets[query] as usize;
                     if columns.contains(&target) {
@@ -183,16 +158,16 @@ pub fn head_backward<E: GemmElement>(
     gradients: &HeadGradients<'_>,
     d_hidden: &mut [f32],
     mut d_head: Option<&mut [f32]>,
+    free: &mut Buffers<E>,
 ) {
     let (rows, width) = (hidden.rows, d_hidden.len() / hidden.rows.max(1));
     let tile_rows = E::tile_rows();
-    let mut down = Panels::<E>::zeros(width, rows);
+    let mut down = panels(free, width, rows);
     if d_head.is_some() {
         pack_columns(pool, hidden.data, hidden.stride, rows, &mut down);
     }
-    let mut d_logits = vec![E::default(); rows * BACKWARD_COLUMNS];
-    let mut d_columns = Panels::<E>::zeros(BACKWARD_COLUMNS, rows);
-    let mut across = Panels::<E>::zeros(width, BACKWARD_COLUMNS);
+    let mut d_logits = free.elements.take(rows * BACKWARD_COLUMNS);
+    let mut across = panels(free, width, BACKWARD_COLUMNS);
     let row_sums: Vec<f32> =
         (0..rows).map(|row| gradients.logprobs[queries.offsets[row]..queries.offsets[row + 1]].iter().sum()).collect();
     for first in (0..head.columns).step_by(BACKWARD_COLUMNS) {
@@ -227,10 +202,13 @@ pub fn head_backward<E: GemmElement>(
         repack_transposed(pool, part, &mut across);
         gemm(pool, d_rows, across.view(), Output { data: d_hidden, stride: width, offset: 0 }, true);
         if let Some(d_head) = d_head.as_deref_mut() {
-            d_columns.reshape(part.columns, rows);
-            pack_columns(pool, &d_logits, BACKWARD_COLUMNS, rows, &mut d_columns);
-            let offset = first * width;
-            gemm_packed(pool, d_columns.view(), down.view(), Output { data: d_head, stride: width, offset }, true);
+            let d_part = &mut d_head[first * width..(first + part.columns) * width];
+            let columns = (BACKWARD_COLUMNS, part.columns);
+            outer_product_packed(pool, &d_logits, columns, down.view(), rows, d_part, free);
         }
+    }
+    free.elements.give(d_logits);
+    for panels in [down, across] {
+        free.elements.give(panels.data.into());
     }
 }

@@ -30,7 +30,7 @@ pub fn sigmoid<const FMA: bool>(x: f32) -> f32 {
 }
 
 #[inline(always)]
-fn fold(mut lanes: [f32; LANES], combine: impl Fn(f32, f32) -> f32) -> f32 {
+pub fn fold(mut lanes: [f32; LANES], combine: impl Fn(f32, f32) -> f32) -> f32 {
     let mut width = LANES / 2;
     while width > 0 {
         for lane in 0..width {
@@ -63,9 +63,52 @@ pub fn sum_of(length: usize, term: impl Fn(usize) -> f32) -> f32 {
     reduce(length, 0.0, term, |a, b| a + b)
 }
 
+/// Two sums of the same length, each as `sum_of` has it.
 #[inline(always)]
-pub fn max_of(values: &[f32]) -> f32 {
-    reduce(values.len(), f32::NEG_INFINITY, |i| values[i], |a, b| if b > a { b } else { a })
+pub fn sums_of(length: usize, terms: impl Fn(usize) -> (f32, f32)) -> (f32, f32) {
+    let (mut first, mut second) = ([0.0; LANES], [0.0; LANES]);
+    let whole = length / LANES * LANES;
+    let mut start = 0;
+    while start < whole {
+        for lane in 0..LANES {
+            let (a, b) = terms(start + lane);
+            first[lane] += a;
+            second[lane] += b;
+        }
+        start += LANES;
+    }
+    for index in whole..length {
+        let (a, b) = terms(index);
+        first[index - whole] += a;
+        second[index - whole] += b;
+    }
+    (fold(first, |a, b| a + b), fold(second, |a, b| a + b))
+}
+
+/// The largest term. It has no order to keep, so more chains than lanes hide the latency.
+#[inline(always)]
+pub fn max_of(length: usize, term: impl Fn(usize) -> f32) -> f32 {
+    const CHAINS: usize = 4 * LANES;
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
+    let mut most = [f32::NEG_INFINITY; CHAINS];
+    let whole = length / CHAINS * CHAINS;
+    let mut start = 0;
+    while start < whole {
+        for (chain, most) in most.iter_mut().enumerate() {
+            *most = larger(*most, term(start + chain));
+        }
+        start += CHAINS;
+    }
+    for index in whole..length {
+        most[index - whole] = larger(most[index - whole], term(index));
+    }
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    for chains in most.chunks_exact(LANES) {
+        for (lane, most) in lanes.iter_mut().zip(chains) {
+            *lane = larger(*lane, *most);
+        }
+    }
+    fold(lanes, larger)
 }
 
 by_isa! {
@@ -126,7 +169,9 @@ mod tests {
         for length in 0..70 {
             let values: Vec<f32> = (0..length).map(|i| (i as f32 * 7.0) % 5.0 - 2.0).collect();
             assert_eq!(sum_of(length, |i| values[i]), values.iter().sum::<f32>());
-            assert_eq!(max_of(&values), values.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+            let squares = sum_of(length, |i| values[i] * values[i]);
+            assert_eq!(sums_of(length, |i| (values[i], values[i] * values[i])), (values.iter().sum(), squares));
+            assert_eq!(max_of(length, |i| values[i]), values.iter().copied().fold(f32::NEG_INFINITY, f32::max));
         }
     }
 }

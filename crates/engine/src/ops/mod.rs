@@ -2,12 +2,19 @@
 
 pub mod attention;
 pub mod attention_backward;
+mod chunk_sums;
 pub mod head;
 pub mod math;
 pub mod norm;
+pub mod outer;
 pub mod pages;
 pub mod rope;
 pub mod swiglu;
+mod swiglu_tile;
+#[cfg(target_arch = "x86_64")]
+mod vectors;
+
+use std::any::TypeId;
 
 use crate::element::Element;
 use crate::isa::by_isa;
@@ -36,13 +43,23 @@ by_isa! {
 
 /// One row as f32.
 pub fn widen_row<E: Element>(from: &[E], to: &mut [f32]) {
-    if std::any::TypeId::of::<E>() == std::any::TypeId::of::<crate::element::Bf16>() {
+    if TypeId::of::<E>() == TypeId::of::<crate::element::Bf16>() {
         // SAFETY: the types are the same.
         widen_bf16(unsafe { std::slice::from_raw_parts(from.as_ptr().cast(), from.len()) }, to);
         return;
     }
     for (to, from) in to.iter_mut().zip(from) {
         *to = from.to_f32();
+    }
+}
+
+/// From one element type to another.
+pub fn convert_elements<S: Element, E: Element>(from: &[S], to: &mut [E]) {
+    if let (Some(from), Some(to)) = (as_slice::<S, f32>(from), as_bf16(to)) {
+        return round_bf16(from, to);
+    }
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = E::from_f32(from.to_f32());
     }
 }
 
@@ -73,8 +90,15 @@ pub fn convert_row<E: Element>(from: &[f32], to: &mut [E]) {
     padding.fill(E::default());
 }
 
+/// The same elements, where they are of type T.
+fn as_slice<E: Element, T: Element>(values: &[E]) -> Option<&[T]> {
+    // SAFETY: the types are the same.
+    (TypeId::of::<E>() == TypeId::of::<T>())
+        .then(|| unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), values.len()) })
+}
+
 fn as_bf16<E: Element>(values: &mut [E]) -> Option<&mut [crate::element::Bf16]> {
-    if std::any::TypeId::of::<E>() != std::any::TypeId::of::<crate::element::Bf16>() {
+    if TypeId::of::<E>() != TypeId::of::<crate::element::Bf16>() {
         return None;
     }
     // SAFETY: the types are the same.

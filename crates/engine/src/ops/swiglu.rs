@@ -2,12 +2,14 @@
 
 use super::{convert_row, for_rows, widen_row};
 use crate::element::Element;
+use crate::gemm::{GemmElement, PANEL, PanelsView, Rows, Visits, gemm_visits};
 use crate::isa::by_isa;
 use crate::ops::math::sigmoid;
+use crate::ops::swiglu_tile::{Columns, backward_tile, forward_tile};
 use crate::pool::{Parts, Pool};
 
 by_isa! {
-    fn forward_row(gate: &[f32], up: &[f32], out: &mut [f32]) {
+    pub fn forward_row(gate: &[f32], up: &[f32], out: &mut [f32]) {
         for ((out, gate), up) in out.iter_mut().zip(gate).zip(up) {
             *out = gate * sigmoid::<FMA>(*gate) * up;
         }
@@ -15,11 +17,14 @@ by_isa! {
 }
 
 by_isa! {
-    fn backward_row(gate: &[f32], up: &[f32], d: &[f32], d_gate: &mut [f32], d_up: &mut [f32]) {
+    /// The gradients in gates and ups from that in their activations `d`, and the activations.
+    pub fn backward_row(gate: &[f32], up: &[f32], d: &[f32], d_gate: &mut [f32], d_up: &mut [f32], out: &mut [f32]) {
         let length = gate.len();
-        let (up, d, d_gate, d_up) = (&up[..length], &d[..length], &mut d_gate[..length], &mut d_up[..length]);
+        let (up, d, out) = (&up[..length], &d[..length], &mut out[..length]);
+        let (d_gate, d_up) = (&mut d_gate[..length], &mut d_up[..length]);
         for i in 0..length {
             let s = sigmoid::<FMA>(gate[i]);
+            out[i] = gate[i] * s * up[i];
             d_up[i] = d[i] * gate[i] * s;
             d_gate[i] = d[i] * up[i] * s * (1.0 + gate[i] * (1.0 - s));
         }
@@ -39,15 +44,66 @@ pub fn swiglu<E: Element>(pool: &Pool, gate_up: &[E], width: usize, out: &mut [E
     });
 }
 
+/// The product that gives gates and ups, with `swiglu` of its tiles while they are at hand. `b`: the columns of the gates, then those of the
+/// ups, `width` each, a multiple of 32. Gates and ups are written, rounded, where `kept` is given, [rows, 2 * width]; their activations into
+/// rows `stride` apart.
+pub fn swiglu_product<E: GemmElement>(
+    pool: &Pool,
+    input: Rows<'_, E>,
+    b: PanelsView<'_, E>,
+    width: usize,
+    kept: Option<&mut [E]>,
+    out: &mut [E],
+    stride: usize,
+) {
+    let (kept, matrix) = (kept.map(Parts::new), Parts::new(out));
+    let panels = width / PANEL;
+    let visits = Visits { count: panels, width: 2, step: 1, apart: panels };
+    gemm_visits(pool, input, b, visits, &|rows, panel, sums| {
+        let kept = kept.map(|kept| gates_and_ups(kept, width, rows.start, panel));
+        let out = Columns { matrix, first: rows.start * stride + panel * PANEL, stride };
+        // SAFETY: tiles do not overlap.
+        unsafe { forward_tile(sums, kept, out) };
+    });
+}
+
+/// The columns of a panel of gates and of their ups, from a row on.
+fn gates_and_ups<E: Element>(matrix: Parts<E>, width: usize, row: usize, panel: usize) -> [Columns<E>; 2] {
+    [0, width].map(|half| Columns { matrix, first: row * 2 * width + half + panel * PANEL, stride: 2 * width })
+}
+
+/// The product that gives the gradient in the activations, with `swiglu_backward` of its tiles while they are at hand. `b`: `width` columns, a
+/// multiple of 32. Writes that in gates and ups in their place, rounded, [rows, 2 * width], and the activations anew into rows `stride` apart.
+pub fn swiglu_backward_product<E: GemmElement>(
+    pool: &Pool,
+    d_out: Rows<'_, E>,
+    b: PanelsView<'_, E>,
+    gate_up: &mut [E],
+    width: usize,
+    activation: &mut [E],
+    stride: usize,
+) {
+    let (gate_up, matrix) = (Parts::new(gate_up), Parts::new(activation));
+    let visits = Visits { count: width / PANEL, width: 1, step: 1, apart: 1 };
+    gemm_visits(pool, d_out, b, visits, &|rows, panel, d| {
+        let gate_up = gates_and_ups(gate_up, width, rows.start, panel);
+        let out = Columns { matrix, first: rows.start * stride + panel * PANEL, stride };
+        // SAFETY: tiles do not overlap.
+        unsafe { backward_tile(d, gate_up, out) };
+    });
+}
+
 /// The gradient in gates and ups, rounded, [rows, 2 * width], from that of the activations, [rows, width].
 pub fn swiglu_backward<E: Element>(pool: &Pool, gate_up: &[E], width: usize, d: &[f32], d_gate_up: &mut [E]) {
     let rows = gate_up.len() / (2 * width);
     let parts = Parts::new(d_gate_up);
-    for_rows(pool, rows, width, 4 * width, &|row, scratch| {
-        let (inputs, gradients) = scratch.split_at_mut(2 * width);
+    for_rows(pool, rows, width, 5 * width, &|row, scratch| {
+        let (inputs, rest) = scratch.split_at_mut(2 * width);
+        let (gradients, activation) = rest.split_at_mut(2 * width);
         widen_row(&gate_up[row * 2 * width..(row + 1) * 2 * width], inputs);
         let (d_gate, d_up) = gradients.split_at_mut(width);
-        backward_row(&inputs[..width], &inputs[width..], &d[row * width..(row + 1) * width], d_gate, d_up);
+        let d = &d[row * width..(row + 1) * width];
+        backward_row(&inputs[..width], &inputs[width..], d, d_gate, d_up, activation);
         // SAFETY: each task has its own rows.
         convert_row(gradients, unsafe { parts.get(row * 2 * width, 2 * width) });
     });

@@ -5,8 +5,8 @@ use super::memory::KeyValueMemory;
 use super::request::SampleRequest;
 use super::rows::{Waiter, Work};
 use super::scheduler::Scheduler;
+use crate::buffers::Buffers;
 use crate::gemm::{GemmElement, Rows};
-use crate::model::buffers::Buffers;
 use crate::model::forward::Pass;
 use crate::model::linear::stride_of;
 use crate::ops::head::{Queries, head_forward};
@@ -26,7 +26,7 @@ impl<E: GemmElement> Scheduler<E> {
         let weights = self.weights.clone();
         let pass = Pass { pool, weights: &weights, batch: &work.batch };
         let mut x = pass.embed(free);
-        pass.layers(&mut x, &mut memory.pages, |layer| layer, free, &mut |kept, free| kept.release(free));
+        pass.layers(&mut x, &mut memory.pages, |layer| layer, false, free, &mut |kept, free| kept.release(free));
         for (index, rows) in &work.prompts {
             let request = &mut self.active[*index];
             request.read += rows;

@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 
 use super::memory::{KeyValueMemory, Version};
 use super::request::{Finish, Request, Running, SampleRequest};
+use crate::buffers::Buffers;
 use crate::error::{Error, Result};
 use crate::gemm::GemmElement;
-use crate::model::buffers::Buffers;
 use crate::model::weights::Weights;
 use crate::ops::pages::PAGE;
 use crate::pool::Pool;

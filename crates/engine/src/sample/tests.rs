@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::buffers::Buffers;
 use crate::config::ModelConfig;
-use crate::model::buffers::Buffers;
 use crate::model::forward::Sizes;
 use crate::model::init::Random;
 use crate::model::layout::Layout;

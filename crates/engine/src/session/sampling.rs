@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::runtime::Sampler;
+use crate::buffers::Buffers;
 use crate::error::Result;
 use crate::gemm::GemmElement;
 use crate::model::adapter::Adapter;
-use crate::model::buffers::Buffers;
 use crate::model::forward::Sizes;
 use crate::model::weights::Weights;
 use crate::pool::Pool;

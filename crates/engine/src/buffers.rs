@@ -1,9 +1,49 @@
 //! Buffers kept and reused from one pass to the next: fresh memory costs page faults, a fifth of a pass.
 
+use std::ops::{Deref, DerefMut};
+
+use crate::gemm::{GemmElement, PANEL, Panels};
 use crate::memory::prefer_large_pages;
 
 /// How many times the most that was ever in use at once may lie free before a new buffer replaces old ones.
 const SPARE: usize = 2;
+
+/// How many times too large a buffer may be that is taken for want of one that fits.
+const TOO_LARGE: usize = 4;
+
+/// The beginning of a vector that stays as long as it ever was: what is taken again need not be filled again.
+#[derive(Debug, Default)]
+pub struct Buffer<T> {
+    whole: Vec<T>,
+    length: usize,
+}
+
+impl<T> Buffer<T> {
+    /// The vector that the buffer is the beginning of.
+    pub fn into_whole(self) -> Vec<T> {
+        self.whole
+    }
+}
+
+impl<T> From<Vec<T>> for Buffer<T> {
+    fn from(whole: Vec<T>) -> Self {
+        Self { length: whole.len(), whole }
+    }
+}
+
+impl<T> Deref for Buffer<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.whole[..self.length]
+    }
+}
+
+impl<T> DerefMut for Buffer<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.whole[..self.length]
+    }
+}
 
 /// Free buffers of one element type.
 #[derive(Debug, Default)]
@@ -15,7 +55,7 @@ pub struct Free<T> {
     most: usize,
 }
 
-/// The capacity of a buffer for `length` elements: four sizes an octave, so that batches that grow by a few rows find the
+/// The size of a buffer for `length` elements: four sizes an octave, so that batches that grow by a few rows find the
 /// buffers of the one before, for at most a fifth of unused room.
 fn class_of(length: usize) -> usize {
     let length = length.max(4096);
@@ -24,21 +64,25 @@ fn class_of(length: usize) -> usize {
 }
 
 impl<T: Copy + Default> Free<T> {
-    /// A buffer of `length` whose contents are unspecified: the smallest free one that is neither too small nor more than
-    /// twice too large, else a new one.
-    pub fn take(&mut self, length: usize) -> Vec<T> {
+    /// A buffer of `length` whose contents are unspecified: the smallest free one that is neither too small nor far too large, else a new
+    /// one.
+    pub fn take(&mut self, length: usize) -> Buffer<T> {
         let class = class_of(length);
-        let capacity = |index: &usize| self.buffers[*index].capacity();
-        let fitting = |index: &usize| (length..=2 * class).contains(&capacity(index));
-        let found = (0..self.buffers.len()).filter(fitting).min_by_key(capacity);
-        let mut buffer = found.map_or_else(|| Vec::with_capacity(class), |index| self.buffers.remove(index));
-        self.used += buffer.capacity();
+        let size = |index: &usize| self.buffers[*index].len();
+        let fitting = |index: &usize| (length..=TOO_LARGE * class).contains(&size(index));
+        let found = (0..self.buffers.len()).filter(fitting).min_by_key(size);
+        let whole = match found {
+            Some(index) => self.buffers.remove(index),
+            None => Vec::with_capacity(class),
+        };
+        self.used += whole.capacity();
         self.most = self.most.max(self.used);
+        let mut buffer = Buffer { whole, length };
         if found.is_none() {
             self.trim();
-            prefer_large_pages(&mut buffer);
+            prefer_large_pages(&mut buffer.whole);
+            buffer.whole.resize(class, T::default());
         }
-        buffer.resize(length, T::default());
         buffer
     }
 
@@ -54,7 +98,7 @@ impl<T: Copy + Default> Free<T> {
         self.buffers.drain(..count);
     }
 
-    pub fn take_zeroed(&mut self, length: usize) -> Vec<T> {
+    pub fn take_zeroed(&mut self, length: usize) -> Buffer<T> {
         let mut buffer = self.take(length);
         buffer.fill(T::default());
         buffer
@@ -65,10 +109,11 @@ impl<T: Copy + Default> Free<T> {
         self.buffers.iter().map(Vec::capacity).sum::<usize>() * size_of::<T>()
     }
 
-    pub fn give(&mut self, buffer: Vec<T>) {
-        self.used = self.used.saturating_sub(buffer.capacity());
-        if buffer.capacity() > 0 {
-            self.buffers.push(buffer);
+    pub fn give(&mut self, buffer: Buffer<T>) {
+        let whole = buffer.into_whole();
+        self.used = self.used.saturating_sub(whole.capacity());
+        if whole.capacity() > 0 {
+            self.buffers.push(whole);
         }
     }
 }
@@ -85,6 +130,15 @@ impl<E: Copy + Default> Buffers<E> {
     pub fn bytes(&self) -> usize {
         self.floats.bytes() + self.elements.bytes()
     }
+}
+
+/// Panels in a reused buffer.
+pub fn panels<E: GemmElement>(free: &mut Buffers<E>, columns: usize, reduction: usize) -> Panels<E> {
+    let length = columns.next_multiple_of(PANEL) * reduction.next_multiple_of(E::GROUP);
+    let data = free.elements.take(length).into_whole();
+    let mut panels = Panels { columns: 0, reduction: 0, data };
+    panels.reshape(columns, reduction);
+    panels
 }
 
 #[cfg(test)]

@@ -1,0 +1,111 @@
+//! Products whose sums are worked on while they are in the L1 cache, and are not kept.
+
+use std::ops::Range;
+
+use super::{GemmElement, MAX_TILE_ROWS, PANEL, PanelsView, Rows, row_tile, row_tiles, run_tile, split};
+use crate::pool::Pool;
+
+/// Which panels of B are computed side by side: visit `v` has panels `v * step + i * apart` for `i` below `width`.
+#[derive(Debug, Clone, Copy)]
+pub struct Visits {
+    pub count: usize,
+    pub width: usize,
+    pub step: usize,
+    pub apart: usize,
+}
+
+/// What is done with a tile: its rows, its visit, its sums.
+pub type TileWork<'a> = dyn Fn(Range<usize>, usize, &mut [f32]) + Sync + 'a;
+
+/// Computes `A B` tile by tile and hands each to `work(rows, visit, sums)`, sums [width, rows, 32], to do with as it likes; their bits are
+/// those of `gemm`. Tiles do not overlap and several run at once.
+pub fn gemm_visits<E: GemmElement>(
+    pool: &Pool,
+    a: Rows<'_, E>,
+    b: PanelsView<'_, E>,
+    visits: Visits,
+    work: &TileWork<'_>,
+) {
+    if a.rows == 0 || visits.count == 0 {
+        return;
+    }
+    a.check(b.reduction);
+    let (kernel, streaming_kernel) = (E::kernel(), E::streaming_kernel());
+    let columns = visits.width * PANEL;
+    let bytes = b.reduction * columns * size_of::<E>();
+    split::<E>(pool, row_tiles(a), visits.count, bytes, &|visited, tiles| {
+        let mut sums = vec![0.0f32; MAX_TILE_ROWS * columns];
+        for index in tiles.clone() {
+            let tile = row_tile(a, index);
+            // B are weights, which nothing has read just before.
+            let kernel = if index == tiles.start { streaming_kernel } else { kernel };
+            let rows = tile.row..tile.row + tile.height;
+            for visit in visited.clone() {
+                for beside in 0..visits.width {
+                    let panel = b.panel(visit * visits.step + beside * visits.apart);
+                    // SAFETY: A and the panel hold the tile, by the check above and by slicing; the sums are this task's own and hold the largest.
+                    unsafe {
+                        let to = sums.as_mut_ptr().add(beside * tile.height * PANEL);
+                        run_tile(
+                            kernel,
+                            tile.height,
+                            b.reduction,
+                            tile.data,
+                            tile.stride,
+                            panel,
+                            to,
+                            PANEL,
+                            PANEL,
+                            false,
+                        );
+                    }
+                }
+                work(rows.clone(), visit, &mut sums[..tile.height * columns]);
+            }
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::element::Bf16;
+    use crate::gemm::{Output, Panels, gemm, pack_rows};
+    use crate::pool::Parts;
+
+    fn as_if_visited_after<E: GemmElement>() {
+        let pool = Pool::new(2);
+        for (rows, width, reduction) in [(1, 1, 2), (3, 2, 64), (33, 3, 8), (97, 2, 1100), (600, 1, 130)] {
+            let columns = 6 * PANEL;
+            let numbers =
+                |count: usize| (0..count).map(|i| E::from_f32((i * 7919 % 1013) as f32 / 1013.0 - 0.5)).collect();
+            let (a, b): (Vec<E>, Vec<E>) = (numbers(rows * reduction), numbers(columns * reduction));
+            let mut panels = Panels::<E>::zeros(columns, reduction);
+            pack_rows(&pool, &b, reduction, reduction, &mut panels);
+            let a = Rows { data: &a, rows, stride: reduction };
+            let mut expected = vec![0.0f32; rows * columns];
+            gemm(&pool, a, panels.view(), Output { data: &mut expected, stride: columns, offset: 0 }, false);
+            for (step, apart) in [(width, 1), (1, 6 / width)] {
+                let visits = Visits { count: 6 / width, width, step, apart };
+                let mut seen = vec![f32::NAN; rows * columns];
+                let parts = Parts::new(&mut seen);
+                gemm_visits(&pool, a, panels.view(), visits, &|rows, visit, sums| {
+                    for (beside, sums) in sums.chunks_exact(rows.len() * PANEL).enumerate() {
+                        let panel = visit * step + beside * apart;
+                        for (row, from) in rows.clone().zip(sums.chunks_exact(PANEL)) {
+                            // SAFETY: tiles do not overlap.
+                            unsafe { parts.get(row * columns + panel * PANEL, PANEL) }.copy_from_slice(from);
+                        }
+                    }
+                });
+                assert!(seen.iter().map(|x| x.to_bits()).eq(expected.iter().map(|x| x.to_bits())), "{rows}x{width}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_tile_is_visited_once_with_the_bits_of_the_whole_product() {
+        as_if_visited_after::<f32>();
+        as_if_visited_after::<Bf16>();
+    }
+}

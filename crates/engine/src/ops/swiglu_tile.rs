@@ -1,0 +1,235 @@
+//! SwiGLU of a tile: 32 columns of a few rows whose sums are at hand.
+
+use std::any::TypeId;
+
+use crate::element::{Bf16, Element};
+use crate::gemm::{MAX_TILE_ROWS, PANEL};
+use crate::isa::{Isa, isa};
+use crate::ops::swiglu::{backward_row, forward_row};
+use crate::ops::{convert_row, widen_row};
+use crate::pool::Parts;
+
+/// Numbers of a tile at most.
+const TILE: usize = MAX_TILE_ROWS * PANEL;
+
+/// 32 columns of a matrix from one row on: where they begin, and elements from a row to the next.
+#[derive(Clone, Copy)]
+pub struct Columns<E> {
+    pub matrix: Parts<E>,
+    pub first: usize,
+    pub stride: usize,
+}
+
+impl<E> Columns<E> {
+    /// Panics unless the matrix has so many rows there.
+    fn check(&self, rows: usize) {
+        let end = self.first + (rows - 1) * self.stride + PANEL;
+        assert!(end <= self.matrix.length(), "columns to {end} of {}", self.matrix.length());
+    }
+
+    /// # Safety
+    /// Nobody else uses the columns.
+    unsafe fn row<'a>(self, row: usize) -> &'a mut [E] {
+        // SAFETY: by this function's contract.
+        unsafe { self.matrix.get(self.first + row * self.stride, PANEL) }
+    }
+}
+
+/// Whether tiles of E go through registers.
+fn by_registers<E: Element>() -> bool {
+    TypeId::of::<E>() == TypeId::of::<Bf16>() && matches!(isa(), Isa::Amx | Isa::Avx512Bf16 | Isa::Avx512)
+}
+
+/// From sums of gates and of ups, [2, rows, 32], to activations, and to gates and ups where they are `kept`. Overwrites the sums.
+///
+/// # Safety
+/// Nobody else uses the columns.
+pub unsafe fn forward_tile<E: Element>(sums: &mut [f32], kept: Option<[Columns<E>; 2]>, out: Columns<E>) {
+    let length = sums.len() / 2;
+    let rows = length / PANEL;
+    #[cfg(target_arch = "x86_64")]
+    if by_registers::<E>() {
+        kept.into_iter().flatten().chain([out]).for_each(|columns| columns.check(rows));
+        // SAFETY: E is bf16, the machine has AVX-512, and the columns hold the rows and are this caller's.
+        unsafe {
+            registers::forward(rows, sums, kept.map(|kept| kept.map(registers::Place::of)), registers::Place::of(out))
+        };
+        return;
+    }
+    let mut rounded = [E::default(); 2 * TILE];
+    let rounded = &mut rounded[..2 * length];
+    convert_row(sums, rounded);
+    widen_row(rounded, sums);
+    for (columns, rounded) in kept.iter().flatten().zip(rounded.chunks_exact(length)) {
+        for (row, from) in rounded.chunks_exact(PANEL).enumerate() {
+            // SAFETY: by this function's contract.
+            unsafe { columns.row(row) }.copy_from_slice(from);
+        }
+    }
+    let mut activations = [0.0f32; TILE];
+    let (gates, ups) = sums.split_at(length);
+    forward_row(gates, ups, &mut activations[..length]);
+    for (row, from) in activations[..length].chunks_exact(PANEL).enumerate() {
+        // SAFETY: by this function's contract.
+        convert_row(from, unsafe { out.row(row) });
+    }
+}
+
+/// From the gradient in activations `d`, [rows, 32], and the gates and ups, to the gradients in those, in their place, and to the activations.
+///
+/// # Safety
+/// Nobody else uses the columns.
+pub unsafe fn backward_tile<E: Element>(d: &[f32], gate_up: [Columns<E>; 2], out: Columns<E>) {
+    let rows = d.len() / PANEL;
+    #[cfg(target_arch = "x86_64")]
+    if by_registers::<E>() {
+        gate_up.into_iter().chain([out]).for_each(|columns| columns.check(rows));
+        // SAFETY: as in `forward_tile`.
+        unsafe { registers::backward(rows, d, gate_up.map(registers::Place::of), registers::Place::of(out)) };
+        return;
+    }
+    let (mut inputs, mut gradients, mut activations) = ([0.0f32; 2 * TILE], [0.0f32; 2 * TILE], [0.0f32; TILE]);
+    for (columns, inputs) in gate_up.iter().zip(inputs.chunks_exact_mut(d.len())) {
+        for (row, to) in inputs.chunks_exact_mut(PANEL).enumerate() {
+            // SAFETY: by this function's contract.
+            widen_row(unsafe { columns.row(row) }, to);
+        }
+    }
+    let ((gates, ups), (d_gates, d_ups)) =
+        (inputs[..2 * d.len()].split_at(d.len()), gradients[..2 * d.len()].split_at_mut(d.len()));
+    backward_row(gates, ups, d, d_gates, d_ups, &mut activations);
+    let tiles = [(gate_up[0], &*d_gates), (gate_up[1], &*d_ups), (out, &activations[..d.len()])];
+    for (columns, tile) in tiles {
+        for (row, from) in tile.chunks_exact(PANEL).enumerate() {
+            // SAFETY: by this function's contract.
+            convert_row(from, unsafe { columns.row(row) });
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod registers {
+    use std::arch::x86_64::*;
+
+    use super::{Bf16, Columns, PANEL};
+    use crate::ops::vectors::{pack_32, round_16, sigmoid_16, unpack_32};
+
+    /// Where columns begin, and elements from one row to the next.
+    #[derive(Clone, Copy)]
+    pub struct Place {
+        start: *mut Bf16,
+        stride: usize,
+    }
+
+    impl Place {
+        pub fn of<E>(columns: Columns<E>) -> Self {
+            Self { start: columns.matrix.pointer().cast::<Bf16>().wrapping_add(columns.first), stride: columns.stride }
+        }
+
+        fn row(self, row: usize) -> *mut Bf16 {
+            self.start.wrapping_add(row * self.stride)
+        }
+    }
+
+    /// Both halves of a row of a tile.
+    #[target_feature(enable = "avx512f")]
+    fn halves(row: &[f32; PANEL]) -> [__m512; 2] {
+        // SAFETY: a row holds 32 numbers.
+        unsafe { [_mm512_loadu_ps(row.as_ptr()), _mm512_loadu_ps(row.as_ptr().add(PANEL / 2))] }
+    }
+
+    /// # Safety
+    /// As `forward_tile`, of bf16, on a machine with AVX-512.
+    #[target_feature(enable = "avx512f,avx512bw")]
+    pub unsafe fn forward(rows: usize, sums: &[f32], kept: Option<[Place; 2]>, out: Place) {
+        let (tile, _) = sums.as_chunks::<PANEL>();
+        for row in 0..rows {
+            let [gate, up] = [&tile[row], &tile[rows + row]].map(|sums| halves(sums).map(|half| round_16(half)));
+            let activation = |half: usize| {
+                let weighted = _mm512_mul_ps(gate[half], sigmoid_16(gate[half]));
+                round_16(_mm512_mul_ps(weighted, up[half]))
+            };
+            // SAFETY: by this function's contract.
+            unsafe {
+                for (place, [low, high]) in kept.into_iter().flatten().zip([gate, up]) {
+                    _mm512_storeu_si512(place.row(row).cast(), pack_32(low, high));
+                }
+                _mm512_storeu_si512(out.row(row).cast(), pack_32(activation(0), activation(1)));
+            }
+        }
+    }
+
+    /// # Safety
+    /// As `backward_tile`, of bf16, on a machine with AVX-512.
+    #[target_feature(enable = "avx512f,avx512bw")]
+    pub unsafe fn backward(rows: usize, d: &[f32], gate_up: [Place; 2], out: Place) {
+        let one = _mm512_set1_ps(1.0);
+        let (tile, _) = d.as_chunks::<PANEL>();
+        for (row, d) in tile.iter().enumerate().take(rows) {
+            let d = halves(d);
+            // SAFETY: by this function's contract.
+            let [gate, up] = gate_up.map(|place| unpack_32(unsafe { _mm512_loadu_si512(place.row(row).cast()) }));
+            let (mut d_gate, mut d_up, mut activation) = (gate, up, gate);
+            for half in 0..2 {
+                let (gate, up, d, s) = (gate[half], up[half], d[half], sigmoid_16(gate[half]));
+                activation[half] = round_16(_mm512_mul_ps(_mm512_mul_ps(gate, s), up));
+                d_up[half] = round_16(_mm512_mul_ps(_mm512_mul_ps(d, gate), s));
+                let slope = _mm512_add_ps(one, _mm512_mul_ps(gate, _mm512_sub_ps(one, s)));
+                d_gate[half] = round_16(_mm512_mul_ps(_mm512_mul_ps(_mm512_mul_ps(d, up), s), slope));
+            }
+            for (place, [low, high]) in [(gate_up[0], d_gate), (gate_up[1], d_up), (out, activation)] {
+                // SAFETY: by this function's contract.
+                unsafe { _mm512_storeu_si512(place.row(row).cast(), pack_32(low, high)) };
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::swiglu::{swiglu, swiglu_backward};
+    use crate::pool::Pool;
+
+    fn as_whole_rows<E: Element>() {
+        let pool = Pool::new(1);
+        let (rows, panels) = (5, 3);
+        let width = panels * PANEL;
+        let number = |i: usize| ((i * 7919 % 1013) as f32 / 1013.0 - 0.5) * 8.0;
+        let sums: Vec<f32> = (0..rows * 2 * width).map(number).collect();
+        let gate_up: Vec<E> = sums.iter().map(|&sum| E::from_f32(sum)).collect();
+        let d: Vec<f32> = (0..rows * width).map(|i| number(i + 5)).collect();
+        let (mut expected, mut d_expected) = (vec![E::default(); rows * width], vec![E::default(); rows * 2 * width]);
+        swiglu(&pool, &gate_up, width, &mut expected, width);
+        swiglu_backward(&pool, &gate_up, width, &d, &mut d_expected);
+        let (mut out, mut kept) = (vec![E::default(); rows * width], vec![E::default(); rows * 2 * width]);
+        let (mut again, mut d_gate_up) = (out.clone(), gate_up.clone());
+        let [out_parts, again_parts] = [&mut out, &mut again].map(|matrix| Parts::new(matrix));
+        let [kept_parts, d_parts] = [&mut kept, &mut d_gate_up].map(|matrix| Parts::new(matrix));
+        for panel in 0..panels {
+            let half = |matrix, half: usize| Columns { matrix, first: half * width + panel * PANEL, stride: 2 * width };
+            let one = |matrix| Columns { matrix, first: panel * PANEL, stride: width };
+            let tile = |from: &[f32], first: usize, stride: usize| -> Vec<f32> {
+                (0..rows).flat_map(|row| from[row * stride + first..][..PANEL].to_vec()).collect()
+            };
+            let gates = tile(&sums, panel * PANEL, 2 * width);
+            let mut tile_sums = [gates, tile(&sums, width + panel * PANEL, 2 * width)].concat();
+            // SAFETY: one thread uses the matrices.
+            unsafe {
+                forward_tile(&mut tile_sums, Some([half(kept_parts, 0), half(kept_parts, 1)]), one(out_parts));
+                let d_tile = tile(&d, panel * PANEL, width);
+                backward_tile(&d_tile, [half(d_parts, 0), half(d_parts, 1)], one(again_parts));
+            }
+        }
+        assert_eq!(kept, gate_up);
+        assert_eq!(out, expected);
+        assert_eq!(again, expected);
+        assert_eq!(d_gate_up, d_expected);
+    }
+
+    #[test]
+    fn tiles_have_the_bits_of_whole_rows() {
+        as_whole_rows::<f32>();
+        as_whole_rows::<Bf16>();
+    }
+}
