@@ -29,8 +29,9 @@ pub fn sigmoid<const FMA: bool>(x: f32) -> f32 {
     1.0 / (1.0 + exp::<FMA>(-x))
 }
 
+/// Of the lanes of a reduction, one: the upper half onto the lower, until one is left.
 #[inline(always)]
-fn fold(mut lanes: [f32; LANES], combine: impl Fn(f32, f32) -> f32) -> f32 {
+pub fn fold(mut lanes: [f32; LANES], combine: impl Fn(f32, f32) -> f32) -> f32 {
     let mut width = LANES / 2;
     while width > 0 {
         for lane in 0..width {
@@ -65,7 +66,13 @@ pub fn sum_of(length: usize, term: impl Fn(usize) -> f32) -> f32 {
 
 #[inline(always)]
 pub fn max_of(values: &[f32]) -> f32 {
-    reduce(values.len(), f32::NEG_INFINITY, |i| values[i], |a, b| if b > a { b } else { a })
+    reduce(values.len(), f32::NEG_INFINITY, |i| values[i], max)
+}
+
+/// The larger of two; `a` where one is no number.
+#[inline(always)]
+pub fn max(a: f32, b: f32) -> f32 {
+    if b > a { b } else { a }
 }
 
 by_isa! {

@@ -1,12 +1,16 @@
 //! What a transformer does between its matrix products, row by row. Rows never depend on their batch.
 
+mod ahead;
 pub mod attention;
 pub mod attention_backward;
+mod attention_tile;
 pub mod head;
 pub mod math;
 pub mod norm;
+mod page_slots;
 pub mod pages;
 pub mod rope;
+mod softmax;
 pub mod swiglu;
 
 use crate::element::Element;
