@@ -53,6 +53,7 @@ pub fn move_to_large_pages<T>(data: &[T]) {
 }
 
 /// Asks for what a slice holds, to be in the L2 cache when it is read.
+#[inline(always)]
 pub fn prefetch<T>(data: &[T]) {
     #[cfg(target_arch = "x86_64")]
     for line in (0..size_of_val(data)).step_by(64) {

@@ -233,6 +233,7 @@ impl<T> Parts<T> {
     /// # Safety
     /// No other part in use at the same time overlaps this one, and the slice outlives it.
     #[allow(clippy::mut_from_ref)]
+    #[inline(always)]
     pub unsafe fn get<'a>(&self, offset: usize, length: usize) -> &'a mut [T] {
         assert!(offset + length <= self.length, "part {offset}+{length} of {}", self.length);
         // SAFETY: in bounds by the assertion; not aliased by this function's contract.

@@ -1,11 +1,12 @@
 //! Attention over pages of keys and values. One kernel serves sampling and training, and every mask: a query sees the keys
 //! of one range of positions along its own path.
 
-use crate::gemm::{GemmElement, MAX_TILE_ROWS, PANEL, run_tile};
+use std::ops::Range;
+
+use crate::gemm::GemmElement;
 use crate::isa::by_isa;
-use crate::memory::prefetch;
-use crate::ops::convert_row;
-use crate::ops::math::{exp, max_of, sum_of};
+use crate::ops::ahead::Ahead;
+use crate::ops::attention_tile::{Scratch, Tile};
 use crate::ops::pages::{Heads, PAGE, Pages};
 use crate::pool::{Parts, Pool};
 
@@ -14,9 +15,6 @@ const TASK_TILES: usize = 4;
 
 /// Parts of the tasks for each thread: enough to even out, few enough that a part's tasks share their scratch and know the next one.
 const PARTS_OF_THREAD: usize = 16;
-
-/// Pages asked for ahead of their use at most: in bf16 and with 64-dimensional heads a quarter of a 2 MiB L2 cache.
-const PAGES_AHEAD: usize = 128;
 
 /// Which keys a query sees, before the sliding window of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +45,7 @@ impl Span {
     }
 
     /// The range of positions that the query at `position` sees.
-    pub fn keys(&self, position: usize, window: Option<usize>) -> std::ops::Range<usize> {
+    pub fn keys(&self, position: usize, window: Option<usize>) -> Range<usize> {
         let end = match self.mask {
             Mask::Causal => position + 1,
             Mask::Bidirectional => self.end(),
@@ -56,21 +54,6 @@ impl Span {
         // Like Hugging Face's masks: `window` positions counting the query's own; keys ahead are not limited.
         let first = window.map_or(0, |window| (position + 1).saturating_sub(window));
         first..end
-    }
-}
-
-by_isa! {
-    /// Scales scores and turns them into exp(score - max); gives back (max, sum).
-    fn softmax_row(scores: &mut [f32], scale: f32) -> (f32, f32) {
-        for score in scores.iter_mut() {
-            *score *= scale;
-        }
-        let max = max_of(scores.len(), |i| scores[i]);
-        for score in scores.iter_mut() {
-            *score = exp::<FMA>(*score - max);
-        }
-        let sum = sum_of(scores.len(), |i| scores[i]);
-        (max, sum)
     }
 }
 
@@ -84,21 +67,14 @@ pub struct Attention<'a, E> {
     pub pages: &'a Pages<E>,
 }
 
-/// What a tile computes in, kept from one to the next and overwritten whole by each.
-struct Scratch<E> {
-    scores: Vec<f32>,
-    weights: Vec<E>,
-    sums: Vec<f32>,
-}
-
 /// One task: query heads `first_head..first_head + heads` of rows `from..to` of a span. A single row runs with its whole
 /// head group as the tile; more rows run head by head.
-struct Task {
-    span: usize,
-    from: usize,
-    to: usize,
-    first_head: usize,
-    heads: usize,
+pub(super) struct Task {
+    pub span: usize,
+    pub from: usize,
+    pub to: usize,
+    pub first_head: usize,
+    pub heads: usize,
 }
 
 impl<E: GemmElement> Attention<'_, E> {
@@ -126,115 +102,62 @@ impl<E: GemmElement> Attention<'_, E> {
     /// Writes [rows, heads * head_dim] and, where asked, the logarithm of each softmax's denominator, [rows, heads].
     pub fn forward(&self, pool: &Pool, out: &mut [E], log_sums: Option<&mut [f32]>) {
         let tasks = self.tasks();
-        let out = Parts::new(out);
-        let log_sums = log_sums.map(Parts::new);
+        let (out, log_sums) = (Parts::new(out), log_sums.map(Parts::new));
         let at_a_time = tasks.len().div_ceil(PARTS_OF_THREAD * pool.threads()).max(1);
         pool.run(tasks.len().div_ceil(at_a_time), &|part| {
-            let mut scratch = Scratch { scores: Vec::new(), weights: Vec::new(), sums: Vec::new() };
-            let part = &tasks[part * at_a_time..((part + 1) * at_a_time).min(tasks.len())];
-            for (index, task) in part.iter().enumerate() {
-                if let Some(next) = part.get(index + 1) {
-                    self.prefetch_keys(next, task);
-                }
-                let mut from = task.from;
-                while from < task.to {
-                    let to = (from + E::tile_rows()).min(task.to);
-                    self.tile(task, from, to, &mut scratch, out, log_sums);
-                    from = to;
-                }
-            }
+            run_tasks(self, &tasks[part * at_a_time..((part + 1) * at_a_time).min(tasks.len())], out, log_sums);
         });
     }
 
-    /// Asks for the keys of a task, but for those of the one before, which are at hand.
-    fn prefetch_keys(&self, task: &Task, before: &Task) {
-        let kv_head = task.first_head / self.heads.group();
-        if task.span == before.span && kv_head == before.first_head / self.heads.group() {
-            return;
-        }
-        let span = &self.spans[task.span];
-        let first = span.keys(span.start + task.from, self.window).start / PAGE;
-        let last = span.keys(span.start + task.to - 1, self.window).end.div_ceil(PAGE);
-        for &page in span.pages[first..last].iter().take(PAGES_AHEAD) {
-            prefetch(self.pages.keys(self.layer, page as usize, kv_head));
-        }
+    /// Pages of what the rows `from..to` of a span see.
+    #[inline(always)]
+    pub(super) fn pages_seen(&self, span: &Span, from: usize, to: usize) -> Range<usize> {
+        // Later rows begin and end no earlier.
+        let first = span.keys(span.start + from, self.window).start / PAGE;
+        let last = span.keys(span.start + to - 1, self.window).end.div_ceil(PAGE);
+        first..last
     }
 
-    fn tile(
-        &self,
-        task: &Task,
-        from: usize,
-        to: usize,
-        scratch: &mut Scratch<E>,
+    /// Whether a task reads the pages of the one before it.
+    fn shares_pages(&self, tasks: &[Task], index: usize) -> bool {
+        let kv_head = |task: &Task| task.first_head / self.heads.group();
+        let (task, before) = (&tasks[index], index.checked_sub(1).map(|before| &tasks[before]));
+        before.is_some_and(|before| task.span == before.span && kv_head(task) == kv_head(before))
+    }
+
+    /// The keys and values that tasks read, in the order in which they do.
+    fn panels<'a>(&'a self, tasks: &'a [Task]) -> impl Iterator<Item = &'a [E]> {
+        let fresh = (0..tasks.len()).filter(|&index| !self.shares_pages(tasks, index));
+        fresh.flat_map(move |index| {
+            let Task { span, from, to, first_head, .. } = tasks[index];
+            let (span, kv_head) = (&self.spans[span], first_head / self.heads.group());
+            let pages = &span.pages[self.pages_seen(span, from, to.min(from + E::tile_rows()))];
+            let keys = pages.iter().map(move |&page| self.pages.keys(self.layer, page as usize, kv_head));
+            let values = pages.iter().map(move |&page| self.pages.values(self.layer, page as usize, kv_head));
+            keys.chain(values)
+        })
+    }
+}
+
+by_isa! {
+    /// Tasks of one thread, one after another.
+    fn run_tasks<E: GemmElement>(
+        attention: &Attention<'_, E>,
+        tasks: &[Task],
         out: Parts<E>,
         log_sums: Option<Parts<f32>>,
     ) {
-        let Heads { heads, dim, .. } = self.heads;
-        let padded = self.heads.padded();
-        let span = &self.spans[task.span];
-        let kv_head = task.first_head / self.heads.group();
-        let width = heads * dim;
-        // Row `i` of the tile is (row, head): either rows of one head or heads of one row.
-        let count = (to - from) * task.heads;
-        let place = |i: usize| (span.first_row + from + i / task.heads, task.first_head + i % task.heads);
-        let stride = if task.heads > 1 { dim } else { width };
-        let keys = |i: usize| span.keys(span.start + from + i / task.heads, self.window);
-        let first_page = (0..count).map(|i| keys(i).start).min().unwrap_or(0) / PAGE;
-        let last_page = (0..count).map(|i| keys(i).end).max().unwrap_or(0).div_ceil(PAGE);
-        for &page in span.pages[first_page..last_page].iter().take(PAGES_AHEAD) {
-            prefetch(self.pages.values(self.layer, page as usize, kv_head));
-        }
-        let columns = (last_page - first_page) * PAGE;
-        let kernel = E::kernel();
-        let (row, head) = place(0);
-        let queries = &self.queries[row * width + head * dim..];
-        let Scratch { scores, weights, sums } = scratch;
-        scores.resize(count * columns, 0.0);
-        for page in first_page..last_page {
-            let panel = self.pages.keys(self.layer, span.pages[page] as usize, kv_head);
-            let at = (page - first_page) * PAGE;
-            // SAFETY: the tile's scores are this task's own and hold `count` rows of `columns`.
-            unsafe {
-                let to = scores.as_mut_ptr().add(at);
-                run_tile(kernel, count, dim, queries, stride, panel, to, columns, PAGE, false);
+        let mut scratch = Scratch::<E>::default();
+        let mut ahead = Ahead::new(attention.panels(tasks));
+        for (index, task) in tasks.iter().enumerate() {
+            let fresh = !attention.shares_pages(tasks, index);
+            let mut from = task.from;
+            while from < task.to {
+                let to = (from + E::tile_rows()).min(task.to);
+                let tile = Tile { task, from, to, fresh: fresh && from == task.from };
+                tile.run::<FMA, E>(attention, &mut scratch, &mut ahead, out, log_sums);
+                from = to;
             }
-        }
-        weights.resize(count * columns, E::default());
-        let mut inverse_sums = [0.0f32; MAX_TILE_ROWS];
-        for i in 0..count {
-            let range = keys(i);
-            let (start, end) = (range.start - first_page * PAGE, range.end - first_page * PAGE);
-            let row_scores = &mut scores[i * columns + start..i * columns + end];
-            let (max, sum) = softmax_row(row_scores, self.heads.scale());
-            inverse_sums[i] = 1.0 / sum;
-            // What lies beyond the row's keys weighs nothing.
-            let row_weights = &mut weights[i * columns..(i + 1) * columns];
-            row_weights[..start].fill(E::default());
-            convert_row(row_scores, &mut row_weights[start..]);
-            if let Some(log_sums) = log_sums {
-                let (row, head) = place(i);
-                // SAFETY: one tile writes the entry of a row and head.
-                unsafe { log_sums.get(row * heads + head, 1)[0] = max + sum.ln() };
-            }
-        }
-        sums.resize(count * padded, 0.0);
-        for page in first_page..last_page {
-            let values = self.pages.values(self.layer, span.pages[page] as usize, kv_head);
-            let at = (page - first_page) * PAGE;
-            for (index, panel) in values.chunks_exact(PANEL * PAGE).enumerate() {
-                // SAFETY: the tile's sums are this task's own and hold `count` rows of `padded`.
-                unsafe {
-                    let to = sums.as_mut_ptr().add(index * PANEL);
-                    run_tile(kernel, count, PAGE, &weights[at..], columns, panel, to, padded, PANEL, page > first_page);
-                }
-            }
-        }
-        for i in 0..count {
-            let (row, head) = place(i);
-            let values = &mut sums[i * padded..i * padded + dim];
-            values.iter_mut().for_each(|value| *value *= inverse_sums[i]);
-            // SAFETY: one tile writes the part of a row and head.
-            convert_row(values, unsafe { out.get(row * width + head * dim, dim) });
         }
     }
 }

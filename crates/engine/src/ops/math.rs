@@ -29,6 +29,7 @@ pub fn sigmoid<const FMA: bool>(x: f32) -> f32 {
     1.0 / (1.0 + exp::<FMA>(-x))
 }
 
+/// Of the lanes of a reduction, one: the upper half onto the lower, until one is left.
 #[inline(always)]
 pub fn fold(mut lanes: [f32; LANES], combine: impl Fn(f32, f32) -> f32) -> f32 {
     let mut width = LANES / 2;
@@ -85,30 +86,16 @@ pub fn sums_of(length: usize, terms: impl Fn(usize) -> (f32, f32)) -> (f32, f32)
     (fold(first, |a, b| a + b), fold(second, |a, b| a + b))
 }
 
-/// The largest term. It has no order to keep, so more chains than lanes hide the latency.
+/// The largest term.
 #[inline(always)]
 pub fn max_of(length: usize, term: impl Fn(usize) -> f32) -> f32 {
-    const CHAINS: usize = 4 * LANES;
-    let larger = |a: f32, b: f32| if b > a { b } else { a };
-    let mut most = [f32::NEG_INFINITY; CHAINS];
-    let whole = length / CHAINS * CHAINS;
-    let mut start = 0;
-    while start < whole {
-        for (chain, most) in most.iter_mut().enumerate() {
-            *most = larger(*most, term(start + chain));
-        }
-        start += CHAINS;
-    }
-    for index in whole..length {
-        most[index - whole] = larger(most[index - whole], term(index));
-    }
-    let mut lanes = [f32::NEG_INFINITY; LANES];
-    for chains in most.chunks_exact(LANES) {
-        for (lane, most) in lanes.iter_mut().zip(chains) {
-            *lane = larger(*lane, *most);
-        }
-    }
-    fold(lanes, larger)
+    reduce(length, f32::NEG_INFINITY, term, max)
+}
+
+/// The larger of two; `a` where one is no number.
+#[inline(always)]
+pub fn max(a: f32, b: f32) -> f32 {
+    if b > a { b } else { a }
 }
 
 by_isa! {

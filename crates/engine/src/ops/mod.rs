@@ -1,14 +1,18 @@
 //! What a transformer does between its matrix products, row by row. Rows never depend on their batch.
 
+mod ahead;
 pub mod attention;
 pub mod attention_backward;
+mod attention_tile;
 mod chunk_sums;
 pub mod head;
 pub mod math;
 pub mod norm;
 pub mod outer;
+mod page_slots;
 pub mod pages;
 pub mod rope;
+mod softmax;
 pub mod swiglu;
 mod swiglu_tile;
 #[cfg(target_arch = "x86_64")]

@@ -5,6 +5,8 @@
 
 use crate::element::Element;
 use crate::gemm::PANEL;
+use crate::memory::{prefer_large_pages, prefetch};
+use crate::ops::page_slots::{begins_group, write_key, write_value, write_values};
 use crate::pool::{Parts, Pool};
 
 /// Positions of a page: one panel.
@@ -12,6 +14,9 @@ pub const PAGE: usize = PANEL;
 
 /// Rows from which on their writes are worth waking other threads.
 const MANY_WRITES: usize = 16;
+
+/// Writes between asking for a row and reading it.
+const WRITES_AHEAD: usize = 16;
 
 /// Where the key and value of a row go; a row on several paths is written for each.
 #[derive(Debug, Clone, Copy)]
@@ -55,9 +60,9 @@ pub struct Pages<E> {
 
 impl<E: Element> Pages<E> {
     pub fn new(heads: Heads, layers: usize, count: usize) -> Self {
-        let keys = vec![E::default(); layers * count * heads.kv_heads * Self::key_length(heads)];
-        let values = vec![E::default(); layers * count * heads.kv_heads * heads.padded() * PAGE];
-        Self { heads, layers, count, keys, values }
+        let mut pages = Self { heads, layers, count: 0, keys: Vec::new(), values: Vec::new() };
+        pages.grow(count);
+        pages
     }
 
     fn key_length(heads: Heads) -> usize {
@@ -77,8 +82,8 @@ impl<E: Element> Pages<E> {
     pub fn grow(&mut self, count: usize) {
         self.count = self.count.max(count);
         let heads = self.count * self.layers * self.heads.kv_heads;
-        self.keys.resize(heads * Self::key_length(self.heads), E::default());
-        self.values.resize(heads * self.heads.padded() * PAGE, E::default());
+        lengthen(&mut self.keys, heads * Self::key_length(self.heads));
+        lengthen(&mut self.values, heads * self.heads.padded() * PAGE);
     }
 
     /// The keys of a page in one layer and head.
@@ -107,33 +112,44 @@ impl<E: Element> Pages<E> {
     pub fn write(&mut self, pool: &Pool, layer: usize, writes: &[PageWrite], keys: &[E], values: &[E]) {
         let Heads { kv_heads, dim, .. } = self.heads;
         let (key_parts, value_parts) = (Parts::new(&mut self.keys), Parts::new(&mut self.values));
-        let write_head = |part: usize| {
-            let head = part / 2;
-            for &PageWrite { row, page, slot } in writes {
-                let from = (row as usize * kv_heads + head) * dim;
-                let (page, slot) = (page as usize, slot as usize);
-                if part.is_multiple_of(2) {
-                    let range = self.key_range(layer, page, head);
-                    // SAFETY: each part has its own head's keys.
-                    let to = unsafe { key_parts.get(range.start, range.len()) };
-                    for (d, item) in keys[from..from + dim].iter().enumerate() {
-                        to[((d / E::GROUP) * PAGE + slot) * E::GROUP + d % E::GROUP] = *item;
-                    }
-                } else {
-                    let range = self.value_range(layer, page, head);
-                    // SAFETY: each part has its own head's values.
-                    let to = unsafe { value_parts.get(range.start, range.len()) };
-                    for (d, item) in values[from..from + dim].iter().enumerate() {
-                        let panel = (d / PANEL) * PANEL * PAGE;
-                        to[panel + ((slot / E::GROUP) * PANEL + d % PANEL) * E::GROUP + slot % E::GROUP] = *item;
-                    }
+        let panels = dim.div_ceil(PANEL);
+        let write_panel = |part: usize| {
+            let (head, first) = (part / panels, part % panels * PANEL);
+            let width = PANEL.min(dim - first);
+            let place = |row: u32| (row as usize * kv_heads + head) * dim + first;
+            let mut rest = writes;
+            while let Some(&PageWrite { row, page, slot }) = rest.first() {
+                let count = if begins_group::<E>(rest) { E::GROUP } else { 1 };
+                if let Some(later) = rest.get(WRITES_AHEAD) {
+                    let row = place(later.row);
+                    prefetch(&keys[row..row + width]);
+                    prefetch(&values[row..row + width]);
                 }
+                let (page, slot) = (page as usize, slot as usize);
+                let (key, value) = (self.key_range(layer, page, head), self.value_range(layer, page, head));
+                // SAFETY: each part has its own panel of its own head.
+                let (key_panel, value_panel) = unsafe {
+                    (
+                        key_parts.get(key.start + first * PAGE, width.next_multiple_of(E::GROUP) * PAGE),
+                        value_parts.get(value.start + first * PAGE, PANEL * PAGE),
+                    )
+                };
+                let value_group = &mut value_panel[slot / E::GROUP * PANEL * E::GROUP..][..PANEL * E::GROUP];
+                for index in 0..count {
+                    write_key(&keys[place(row + index as u32)..][..width], slot + index, key_panel);
+                }
+                if count == E::GROUP {
+                    write_values(&values[place(row)..], kv_heads * dim, width, value_group);
+                } else {
+                    write_value(&values[place(row)..][..width], slot % E::GROUP, value_group);
+                }
+                rest = &rest[count..];
             }
         };
         if writes.len() < MANY_WRITES {
-            (0..2 * kv_heads).for_each(write_head);
+            (0..kv_heads * panels).for_each(write_panel);
         } else {
-            pool.run(2 * kv_heads, &write_head);
+            pool.run(kv_heads * panels, &write_panel);
         }
     }
 
@@ -160,6 +176,58 @@ impl<E: Element> Pages<E> {
                 let range = self.value_range(layer, page, head);
                 self.values[range].fill(E::default());
             }
+        }
+    }
+}
+
+/// Adds zeros until there are `length` elements. On large pages: decoding reads a few KiB here and a few there.
+fn lengthen<E: Element>(buffer: &mut Vec<E>, length: usize) {
+    let mut longer = Vec::with_capacity(length);
+    prefer_large_pages(&mut longer);
+    longer.extend_from_slice(buffer);
+    longer.resize(length, E::default());
+    *buffer = longer;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::element::Bf16;
+
+    fn lie_where_the_panels_want_them<E: Element>(dim: usize) {
+        let (heads, layers, layer) = (Heads { heads: 4, kv_heads: 2, dim }, 2, 1);
+        let write = |(row, page, slot)| PageWrite { row, page, slot };
+        // Alone, in pairs, from odd slots, over the end of a page, rows out of order.
+        let mut places = vec![(3, 0, 5), (0, 2, 0), (1, 2, 1), (9, 2, 4), (8, 2, 5)];
+        places.extend((10..50).map(|row| (row, 1 + (row - 7) / 32 * 2, (row - 7) % 32)));
+        for count in [3, places.len()] {
+            let numbers = |shift: usize| (0..50 * 2 * dim).map(|i| E::from_f32((i % 251 + shift) as f32)).collect();
+            let (keys, values): (Vec<E>, Vec<E>) = (numbers(1), numbers(2));
+            let mut pages = Pages::<E>::new(heads, layers, 4);
+            let writes: Vec<PageWrite> = places[..count].iter().copied().map(write).collect();
+            pages.write(&Pool::new(2), layer, &writes, &keys, &values);
+            let mut wanted = Pages::<E>::new(heads, layers, 4);
+            for PageWrite { row, page, slot } in writes {
+                for (head, d) in (0..2).flat_map(|head| (0..dim).map(move |d| (head, d))) {
+                    let (from, slot) = ((row as usize * 2 + head) * dim + d, slot as usize);
+                    let key = wanted.key_range(layer, page as usize, head).start;
+                    let value = wanted.value_range(layer, page as usize, head).start + d / PANEL * PANEL * PAGE;
+                    let group =
+                        |index: usize, other: usize| (index / E::GROUP * 32 + other) * E::GROUP + index % E::GROUP;
+                    wanted.keys[key + group(d, slot)] = keys[from];
+                    wanted.values[value + group(slot, d % PANEL)] = values[from];
+                }
+            }
+            assert_eq!(pages.keys, wanted.keys, "{dim} {count}");
+            assert_eq!(pages.values, wanted.values, "{dim} {count}");
+        }
+    }
+
+    #[test]
+    fn keys_and_values_lie_where_the_panels_want_them() {
+        for dim in [3, 32, 40, 64] {
+            lie_where_the_panels_want_them::<f32>(dim);
+            lie_where_the_panels_want_them::<Bf16>(dim);
         }
     }
 }
