@@ -94,20 +94,23 @@ pub fn fma<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FMA { a.mul_add(b, c) } else { a * b + c }
 }
 
-/// Defines a function whose body is compiled once for each instruction set and chosen at run time. The body may use the
-/// constant `FMA`. Written so that the compiler vectorises it: fixed lane counts, no early exits.
+/// Defines a function whose body is compiled once for each instruction set and chosen at run time; it may have one type parameter. The
+/// body may use the constant `FMA`. Written so that the compiler vectorises it: fixed lane counts, no early exits.
 macro_rules! by_isa {
-    ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
+    (
+        $(#[$meta:meta])*
+        $vis:vis fn $name:ident $(<$type:ident: $bound:path>)? ($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block
+    ) => {
         $(#[$meta])*
-        $vis fn $name($($arg: $ty),*) $(-> $ret)? {
+        $vis fn $name $(<$type: $bound>)? ($($arg: $ty),*) $(-> $ret)? {
             #[inline(always)]
-            fn body<const FMA: bool>($($arg: $ty),*) $(-> $ret)? $body
+            fn body<const FMA: bool $(, $type: $bound)?>($($arg: $ty),*) $(-> $ret)? $body
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")]
-            fn avx512($($arg: $ty),*) $(-> $ret)? { body::<true>($($arg),*) }
+            fn avx512 $(<$type: $bound>)? ($($arg: $ty),*) $(-> $ret)? { body::<true $(, $type)?>($($arg),*) }
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
-            fn avx2($($arg: $ty),*) $(-> $ret)? { body::<true>($($arg),*) }
+            fn avx2 $(<$type: $bound>)? ($($arg: $ty),*) $(-> $ret)? { body::<true $(, $type)?>($($arg),*) }
             match $crate::isa::isa() {
                 // SAFETY: the path is chosen only on a machine that reports these features.
                 #[cfg(target_arch = "x86_64")]
@@ -115,8 +118,8 @@ macro_rules! by_isa {
                 // SAFETY: as above.
                 #[cfg(target_arch = "x86_64")]
                 $crate::isa::Isa::Avx2 => unsafe { avx2($($arg),*) },
-                $crate::isa::Isa::Neon => body::<true>($($arg),*),
-                _ => body::<false>($($arg),*),
+                $crate::isa::Isa::Neon => body::<true $(, $type)?>($($arg),*),
+                _ => body::<false $(, $type)?>($($arg),*),
             }
         }
     };

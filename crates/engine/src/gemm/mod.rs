@@ -10,12 +10,14 @@ mod amx;
 mod kernels;
 mod pack;
 mod rounded;
+mod transpose;
 mod unpack;
 
 #[cfg(target_arch = "x86_64")]
 pub use amx::permitted as amx_permitted;
 pub use pack::{Panels, PanelsView, pack_columns, pack_rows, repack_transposed};
 pub use rounded::gemm_rounded;
+pub use transpose::transpose_groups;
 use unpack::with_rows;
 
 use std::ops::Range;

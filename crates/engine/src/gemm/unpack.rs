@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use super::transpose::transpose_groups;
 use super::{GemmElement, PANEL, PanelsView, Rows};
 use crate::element::Element;
 use crate::pool::{Parts, Pool};
@@ -32,42 +33,9 @@ fn unpack<E: Element>(pool: &Pool, source: PanelsView<'_, E>, out: &mut [E]) {
     pool.run(source.panels(), &|index| {
         // SAFETY: each task has its own rows.
         let rows = unsafe { parts.get(index * length, length) };
-        unpack_panel(&source.panel(index)[..length], source.reduction / E::GROUP, rows);
+        let groups = source.reduction / E::GROUP;
+        transpose_groups(source.panel(index), PANEL * E::GROUP, groups, PANEL, rows, source.reduction);
     });
-}
-
-/// `panel`: [groups, 32] of groups; `rows`: [32, groups].
-fn unpack_panel<E: Element>(panel: &[E], groups: usize, rows: &mut [E]) {
-    for group in unpack_blocks(panel, groups, rows)..groups {
-        for (row, from) in panel[group * PANEL * E::GROUP..].chunks_exact(E::GROUP).enumerate().take(PANEL) {
-            rows[(row * groups + group) * E::GROUP..][..E::GROUP].copy_from_slice(from);
-        }
-    }
-}
-
-/// What whole blocks of 16 groups there are, where vectors can; gives the groups that are done.
-#[cfg(target_arch = "x86_64")]
-fn unpack_blocks<E: Element>(panel: &[E], groups: usize, rows: &mut [E]) -> usize {
-    if !crate::isa::Isa::Avx512.available() {
-        return 0;
-    }
-    assert!(panel.len() >= PANEL * groups * E::GROUP && rows.len() >= PANEL * groups * E::GROUP);
-    let (from, to) = (panel.as_ptr().cast::<i32>(), rows.as_mut_ptr().cast::<i32>());
-    let done = groups / 16 * 16;
-    for group in (0..done).step_by(16) {
-        for half in [0, 16] {
-            // SAFETY: both hold 32 times `groups` groups of four bytes, and the machine has AVX-512.
-            unsafe {
-                super::amx::transpose_16(from.add(group * PANEL + half), PANEL, to.add(half * groups + group), groups)
-            };
-        }
-    }
-    done
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn unpack_blocks<E: Element>(_: &[E], _: usize, _: &mut [E]) -> usize {
-    0
 }
 
 #[cfg(test)]
