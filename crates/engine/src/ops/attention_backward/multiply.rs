@@ -2,7 +2,10 @@
 
 use crate::gemm::{GemmElement, PANEL, run_tile};
 
-/// `C = A B`, or `C += A B`, for one panel of B, in tiles of equal height.
+/// Rows of a tile where a vector kernel takes it: those go through it by 4 or 6 rows, or by up to 14 at once.
+const VECTOR_ROWS: usize = 12;
+
+/// `C = A B`, or `C += A B`, for one panel of B.
 ///
 /// # Safety
 /// C holds `rows` rows, `ldc` apart, of `width` columns, which no other thread uses.
@@ -18,13 +21,12 @@ pub(super) unsafe fn multiply<E: GemmElement>(
     accumulate: bool,
 ) {
     assert!(a.len() >= (rows - 1) * lda + reduction && panel.len() >= reduction * PANEL);
-    let (kernel, tiles) = (E::kernel(), rows.div_ceil(E::tile_rows()));
-    let start = |tile: usize| tile * rows / tiles;
-    for tile in 0..tiles {
-        let (row, height) = (start(tile), start(tile + 1) - start(tile));
+    let (kernel, most) = (E::kernel(), E::tile_rows());
+    let height = if most < PANEL { VECTOR_ROWS.min(most) } else { most };
+    for row in (0..rows).step_by(height) {
         // SAFETY: by the assertion and this function's contract.
         unsafe {
-            let c = c.add(row * ldc);
+            let (height, c) = (height.min(rows - row), c.add(row * ldc));
             run_tile(kernel, height, reduction, &a[row * lda..], lda, panel, c, ldc, width, accumulate);
         }
     }
