@@ -3,9 +3,11 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::transpose::{BLOCK, GROUPS, panel_to_rows};
-use super::{GemmElement, Output, PANEL, PanelsView, Rows, run_tile_strided, split};
+use super::{GemmElement, Output, PANEL, PanelsView, Rows, run_tile_strided, split, transpose_groups};
 use crate::pool::{Parts, Pool};
+
+/// Groups of the reduction that are turned around at a time.
+const TURNED: usize = 16;
 
 /// `C += A^T B`. A: [reduction, columns], row-major, its `columns` the rows of C. B: [reduction, columns of C], packed. Each task turns its part of A
 /// around in the L2 cache, where its products find it.
@@ -47,8 +49,8 @@ pub fn gemm_across<E: GemmElement>(pool: &Pool, a: Rows<'_, E>, columns: usize, 
 
 /// Turns rows `taken` of columns `columns` of A into rows of `out`, `stride` apart; zeros where the last group is not full.
 fn turn<E: GemmElement>(a: Rows<'_, E>, taken: Range<usize>, columns: Range<usize>, out: &mut [E], stride: usize) {
-    let depth = GROUPS * E::GROUP;
-    let (mut panel, length) = ([E::default(); BLOCK], taken.len());
+    let depth = TURNED * E::GROUP;
+    let (mut panel, length) = ([E::default(); PANEL * TURNED * 2], taken.len());
     for from in (0..length).step_by(depth) {
         let height = (length - from).min(depth);
         let source = &a.data[(taken.start + from) * a.stride..];
@@ -56,7 +58,7 @@ fn turn<E: GemmElement>(a: Rows<'_, E>, taken: Range<usize>, columns: Range<usiz
             let to = &mut out[(column - columns.start) * stride + from..];
             if height == depth && column + PANEL <= columns.end {
                 E::interleave(&source[column..], a.stride, &mut panel[..PANEL * depth]);
-                panel_to_rows(&panel, to, stride);
+                transpose_groups(&panel, PANEL * E::GROUP, TURNED, PANEL, to, stride);
                 continue;
             }
             for (index, column) in (column..columns.end.min(column + PANEL)).enumerate() {

@@ -18,6 +18,7 @@ pub use across::gemm_across;
 #[cfg(target_arch = "x86_64")]
 pub use amx::permitted as amx_permitted;
 pub use pack::{Panels, PanelsView, pack_columns, pack_rows, repack_transposed};
+pub use transpose::transpose_groups;
 use unpack::with_rows;
 pub use visits::{Visits, gemm_visits};
 

@@ -1,12 +1,14 @@
 //! Layouts that the kernels read: panels of 32 columns, groups of the reduction side by side.
 
-use super::transpose::{BLOCK, GROUPS, is_fast, panel_to_rows, rows_to_panel};
-use super::{GemmElement, PANEL};
+use super::{GemmElement, PANEL, transpose_groups};
 use crate::element::{Bf16, Element};
 use crate::isa::by_isa;
 use crate::memory::zeros;
 use crate::ops::convert_elements;
 use crate::pool::{Parts, Pool};
+
+/// Groups of the reduction that are turned around at a time.
+const TURNED: usize = 16;
 
 /// The matrix B, packed: `[columns / 32][reduction / GROUP][32][GROUP]`, zeros where a panel or a group is not full.
 #[derive(Debug, Clone, PartialEq)]
@@ -112,15 +114,15 @@ fn pack_rows_panel<S: Element, E: Element>(
 ) {
     let groups = reduction.div_ceil(E::GROUP);
     let width = (columns - first).min(PANEL);
-    let depth = GROUPS * E::GROUP;
-    let done = if width == PANEL && is_fast() { reduction / depth * depth } else { 0 };
-    let mut block = [E::default(); BLOCK];
+    let depth = TURNED * E::GROUP;
+    let done = if width == PANEL { reduction / depth * depth } else { 0 };
+    let mut block = [E::default(); PANEL * TURNED * 2];
     for start in (0..done).step_by(depth) {
         for (column, row) in block.chunks_exact_mut(depth).enumerate().take(PANEL) {
             let from = (first + column) * stride + start;
             convert_elements(&source[from..from + depth], row);
         }
-        rows_to_panel(&block, depth, &mut panel[start * PANEL..]);
+        transpose_groups(&block, depth, PANEL, TURNED, &mut panel[start * PANEL..], PANEL * E::GROUP);
     }
     panel[done * PANEL..groups * PANEL * E::GROUP].fill(E::default());
     for column in 0..width {
@@ -221,9 +223,9 @@ pub fn repack_transposed<E: GemmElement>(pool: &Pool, source: PanelsView<'_, E>,
             let block = &source.panel(from)[first * PANEL..];
             let depth = (out.reduction - from * PANEL).min(PANEL);
             let to = &mut panel[from * PANEL * PANEL..];
-            if E::GROUP * GROUPS == PANEL && depth == PANEL && width == PANEL && is_fast() {
-                let mut rows = [E::default(); BLOCK];
-                panel_to_rows(block, &mut rows, PANEL);
+            if E::GROUP * TURNED == PANEL && depth == PANEL && width == PANEL {
+                let mut rows = [E::default(); PANEL * PANEL];
+                transpose_groups(block, PANEL * E::GROUP, TURNED, PANEL, &mut rows, PANEL);
                 E::interleave(&rows, PANEL, &mut to[..PANEL * PANEL]);
                 continue;
             }

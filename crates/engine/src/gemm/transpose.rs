@@ -1,60 +1,74 @@
-//! Blocks of 32 columns and 16 groups of the reduction, from rows to a panel and back.
+//! Rows and columns of a matrix of groups change places: that is how rows become panels of B whose columns they are, and how
+//! panels become rows.
 
-use super::PANEL;
-use crate::element::Element;
-use crate::isa::Isa;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 
-/// Groups of the reduction in a block.
-pub const GROUPS: usize = 16;
+use crate::element::Element;
 
-/// Elements of a block at most.
-pub const BLOCK: usize = PANEL * GROUPS * 2;
+/// Groups of the reduction along each side of the blocks that vectors turn.
+#[cfg(target_arch = "x86_64")]
+const BLOCK: usize = 16;
 
-/// Whether blocks are turned by vectors, so that it pays to go by blocks.
-pub fn is_fast() -> bool {
-    Isa::Avx512.available()
-}
-
-/// From 32 rows of 16 groups, `stride` elements apart, to `panel` [16, 32] of groups.
-pub fn rows_to_panel<E: Element>(rows: &[E], stride: usize, panel: &mut [E]) {
-    const { assert!(E::GROUP * size_of::<E>() == size_of::<u32>()) };
-    assert!(rows.len() >= (PANEL - 1) * stride + GROUPS * E::GROUP && panel.len() >= PANEL * GROUPS * E::GROUP);
-    #[cfg(target_arch = "x86_64")]
-    if is_fast() {
-        let (from, to) = (rows.as_ptr(), panel.as_mut_ptr().cast::<i32>());
-        for half in [0, GROUPS] {
-            // SAFETY: both hold the half by the assertion, and the machine has AVX-512.
-            unsafe { transpose_16(from.add(half * stride).cast(), stride / E::GROUP, to.add(half), PANEL) };
-        }
+/// From `[rows][groups]` groups to `[groups][rows]`. The strides count elements, those of whole groups.
+pub fn transpose_groups<E: Element>(
+    from: &[E],
+    from_stride: usize,
+    rows: usize,
+    groups: usize,
+    to: &mut [E],
+    to_stride: usize,
+) {
+    if rows == 0 || groups == 0 {
         return;
     }
-    for (group, to) in panel.chunks_exact_mut(PANEL * E::GROUP).enumerate().take(GROUPS) {
-        for (row, to) in to.chunks_exact_mut(E::GROUP).enumerate() {
-            to.copy_from_slice(&rows[row * stride + group * E::GROUP..][..E::GROUP]);
+    let (row_length, column_length) = (groups * E::GROUP, rows * E::GROUP);
+    assert!(from_stride >= row_length && from.len() >= (rows - 1) * from_stride + row_length, "too few rows");
+    assert!(to_stride >= column_length && to.len() >= (groups - 1) * to_stride + column_length, "too little room");
+    assert!(from_stride.is_multiple_of(E::GROUP) && to_stride.is_multiple_of(E::GROUP), "a stride cuts a group");
+    let (block_rows, block_groups) = transpose_blocks(from, from_stride, rows, groups, to, to_stride);
+    for row in 0..rows {
+        let first = if row < block_rows { block_groups } else { 0 };
+        for group in first..groups {
+            let to_group = &mut to[group * to_stride + row * E::GROUP..][..E::GROUP];
+            to_group.copy_from_slice(&from[row * from_stride + group * E::GROUP..][..E::GROUP]);
         }
     }
 }
 
-/// From `panel` [16, 32] of groups to 32 rows of 16 groups, `stride` elements apart.
-pub fn panel_to_rows<E: Element>(panel: &[E], rows: &mut [E], stride: usize) {
-    const { assert!(E::GROUP * size_of::<E>() == size_of::<u32>()) };
-    assert!(rows.len() >= (PANEL - 1) * stride + GROUPS * E::GROUP && panel.len() >= PANEL * GROUPS * E::GROUP);
-    #[cfg(target_arch = "x86_64")]
-    if is_fast() {
-        let (from, to) = (panel.as_ptr().cast::<i32>(), rows.as_mut_ptr());
-        for half in [0, GROUPS] {
-            // SAFETY: both hold the half by the assertion, and the machine has AVX-512.
-            unsafe { transpose_16(from.add(half), PANEL, to.add(half * stride).cast(), stride / E::GROUP) };
-        }
-        return;
+/// Turns what whole blocks there are, where vectors can; gives the rows and the groups of each that are done. The slices hold
+/// what `transpose_groups` asserts.
+#[cfg(target_arch = "x86_64")]
+fn transpose_blocks<E: Element>(
+    from: &[E],
+    from_stride: usize,
+    rows: usize,
+    groups: usize,
+    to: &mut [E],
+    to_stride: usize,
+) -> (usize, usize) {
+    const { assert!(E::GROUP * size_of::<E>() == size_of::<i32>()) };
+    if !crate::isa::Isa::Avx512.available() {
+        return (0, 0);
     }
-    for (group, from) in panel.chunks_exact(PANEL * E::GROUP).enumerate().take(GROUPS) {
-        for (row, from) in from.chunks_exact(E::GROUP).enumerate() {
-            rows[row * stride + group * E::GROUP..][..E::GROUP].copy_from_slice(from);
+    let (from_stride, to_stride) = (from_stride / E::GROUP, to_stride / E::GROUP);
+    let (block_rows, block_groups) = (rows / BLOCK * BLOCK, groups / BLOCK * BLOCK);
+    for row in (0..block_rows).step_by(BLOCK) {
+        for group in (0..block_groups).step_by(BLOCK) {
+            // SAFETY: both hold the block by the assertions of the caller, in groups of four bytes; the machine has AVX-512.
+            unsafe {
+                let from = from.as_ptr().cast::<i32>().add(row * from_stride + group);
+                let to = to.as_mut_ptr().cast::<i32>().add(group * to_stride + row);
+                transpose_16(from, from_stride, to, to_stride);
+            }
         }
     }
+    (block_rows, block_groups)
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn transpose_blocks<E: Element>(_: &[E], _: usize, _: usize, _: usize, _: &mut [E], _: usize) -> (usize, usize) {
+    (0, 0)
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -107,30 +121,24 @@ mod tests {
     use super::*;
     use crate::element::Bf16;
 
-    fn there_and_back<E: Element>() {
-        for stride in [GROUPS * E::GROUP, 5 * GROUPS * E::GROUP + E::GROUP] {
-            let rows: Vec<E> = (0..PANEL * stride).map(|index| E::from_f32((index % 251) as f32)).collect();
-            let mut panel = vec![E::default(); PANEL * GROUPS * E::GROUP];
-            rows_to_panel(&rows, stride, &mut panel);
-            for group in 0..GROUPS {
-                for row in 0..PANEL {
-                    let at = (group * PANEL + row) * E::GROUP;
-                    assert_eq!(panel[at..at + E::GROUP], rows[row * stride + group * E::GROUP..][..E::GROUP]);
-                }
-            }
-            let mut again = vec![E::from_f32(300.0); PANEL * stride];
-            panel_to_rows(&panel, &mut again, stride);
-            for (row, again) in rows.chunks_exact(stride).zip(again.chunks_exact(stride)) {
-                let whole = GROUPS * E::GROUP;
-                assert_eq!(row[..whole], again[..whole]);
-                assert!(again[whole..].iter().all(|&value| value == E::from_f32(300.0)));
+    fn turns<E: Element>() {
+        for (rows, groups) in [(0, 3), (1, 1), (15, 17), (16, 16), (33, 47), (64, 32)] {
+            let (from_stride, to_stride) = ((groups + 3) * E::GROUP, (rows + 1) * E::GROUP);
+            let from: Vec<E> = (0..rows * from_stride).map(|index| E::from_f32(index as f32)).collect();
+            let mut to = vec![E::from_f32(-1.0); groups * to_stride];
+            transpose_groups(&from, from_stride, rows, groups, &mut to, to_stride);
+            for (index, value) in to.iter().enumerate() {
+                let (group, row, part) = (index / to_stride, index % to_stride / E::GROUP, index % E::GROUP);
+                let there = row < rows;
+                let want = if there { from[row * from_stride + group * E::GROUP + part] } else { E::from_f32(-1.0) };
+                assert_eq!(*value, want, "{rows}x{groups} at {index}");
             }
         }
     }
 
     #[test]
-    fn a_block_goes_to_a_panel_and_comes_back_and_nothing_beside_it_changes() {
-        there_and_back::<f32>();
-        there_and_back::<Bf16>();
+    fn groups_change_places_and_nothing_beside_them_changes() {
+        turns::<f32>();
+        turns::<Bf16>();
     }
 }

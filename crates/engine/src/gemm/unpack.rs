@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use super::transpose::{GROUPS, panel_to_rows};
+use super::transpose::transpose_groups;
 use super::{GemmElement, PANEL, PanelsView, Rows};
 use crate::element::Element;
 use crate::pool::{Parts, Pool};
@@ -33,21 +33,9 @@ fn unpack<E: Element>(pool: &Pool, source: PanelsView<'_, E>, out: &mut [E]) {
     pool.run(source.panels(), &|index| {
         // SAFETY: each task has its own rows.
         let rows = unsafe { parts.get(index * length, length) };
-        unpack_panel(&source.panel(index)[..length], source.reduction / E::GROUP, rows);
+        let groups = source.reduction / E::GROUP;
+        transpose_groups(source.panel(index), PANEL * E::GROUP, groups, PANEL, rows, source.reduction);
     });
-}
-
-/// `panel`: [groups, 32] of groups; `rows`: [32, groups].
-fn unpack_panel<E: Element>(panel: &[E], groups: usize, rows: &mut [E]) {
-    let done = groups / GROUPS * GROUPS;
-    for group in (0..done).step_by(GROUPS) {
-        panel_to_rows(&panel[group * PANEL * E::GROUP..], &mut rows[group * E::GROUP..], groups * E::GROUP);
-    }
-    for group in done..groups {
-        for (row, from) in panel[group * PANEL * E::GROUP..].chunks_exact(E::GROUP).enumerate().take(PANEL) {
-            rows[(row * groups + group) * E::GROUP..][..E::GROUP].copy_from_slice(from);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -119,7 +119,7 @@ mod tests {
     by_isa! {
         fn step_by_step(scores: &[f32], seen: Range<usize>, scale: f32, weights: &mut [Bf16]) -> (f32, f32) {
             let mut scaled: Vec<f32> = scores[seen.clone()].iter().map(|score| score * scale).collect();
-            let max = max_of(&scaled);
+            let max = max_of(scaled.len(), |i| scaled[i]);
             scaled.iter_mut().for_each(|score| *score = exp::<FMA>(*score - max));
             weights.fill(Bf16::default());
             for (weight, exact) in weights[seen].iter_mut().zip(&scaled) {
