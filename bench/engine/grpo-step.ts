@@ -19,7 +19,7 @@ const [promptCount, sampleCount, tokens] = [prompts.length, samples, newTokens].
 ) as [number, number, number]
 
 const baselineBytes = memory('VmRSS')
-const base = await loadModel(modelPath, { precision })
+const base = await loadModel(modelPath, { precision, activationBytes: 1.5 * 2 ** 30 })
 const { model, busySeconds, forwardTimed } = busyModel(await base.trainable({ full: true }))
 const reference = {
   ...base,

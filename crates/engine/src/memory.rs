@@ -55,14 +55,22 @@ pub fn move_to_large_pages<T>(data: &[T]) {
 /// Asks for what a slice holds, to be in the L2 cache when it is read.
 #[inline(always)]
 pub fn prefetch<T>(data: &[T]) {
+    for line in (0..size_of_val(data)).step_by(LINE) {
+        prefetch_line(data.as_ptr().cast::<u8>().wrapping_add(line));
+    }
+}
+
+/// Asks for the line of an address, to be in the L2 cache when it is read. An address that is nobody's is harmless.
+#[inline(always)]
+pub fn prefetch_line<T>(address: *const T) {
     #[cfg(target_arch = "x86_64")]
-    for line in (0..size_of_val(data)).step_by(64) {
+    {
         use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
         // SAFETY: a prefetch never faults.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(data.as_ptr().cast::<i8>().wrapping_add(line)) };
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast::<i8>()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = data;
+    let _ = address;
 }
 
 /// A vector of zeros on large pages.

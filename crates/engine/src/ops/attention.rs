@@ -14,7 +14,7 @@ use crate::pool::{Parts, Pool};
 const TASK_TILES: usize = 4;
 
 /// Parts of the tasks for each thread: enough to even out, few enough that a part's tasks share their scratch and know the next one.
-const PARTS_OF_THREAD: usize = 16;
+const PARTS_OF_THREAD: usize = 8;
 
 /// Which keys a query sees, before the sliding window of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

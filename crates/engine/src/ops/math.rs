@@ -64,6 +64,23 @@ pub fn sum_of(length: usize, term: impl Fn(usize) -> f32) -> f32 {
     reduce(length, 0.0, term, |a, b| a + b)
 }
 
+/// The sum of a term of the numbers at each place of several rows of the same length, as `sum_of` has it, in a form that stays in registers.
+#[inline(always)]
+pub fn sum_over<const N: usize>(rows: [&[f32]; N], term: impl Fn([f32; N]) -> f32) -> f32 {
+    let parts = rows.map(|row| row.as_chunks::<LANES>());
+    let mut lanes = [0.0; LANES];
+    for index in 0..parts[0].0.len() {
+        let chunks = parts.map(|(chunks, _)| &chunks[index]);
+        for (lane, value) in lanes.iter_mut().enumerate() {
+            *value += term(chunks.map(|chunk| chunk[lane]));
+        }
+    }
+    for (lane, value) in lanes.iter_mut().enumerate().take(parts[0].1.len()) {
+        *value += term(parts.map(|(_, rest)| rest[lane]));
+    }
+    fold(lanes, |a, b| a + b)
+}
+
 /// Two sums of the same length, each as `sum_of` has it.
 #[inline(always)]
 pub fn sums_of(length: usize, terms: impl Fn(usize) -> (f32, f32)) -> (f32, f32) {
@@ -103,8 +120,7 @@ by_isa! {
     pub fn dot(a: &[f32], b: &[f32]) -> f32 {
         let _ = FMA;
         let length = a.len().min(b.len());
-        let (a, b) = (&a[..length], &b[..length]);
-        sum_of(length, |i| a[i] * b[i])
+        sum_over([&a[..length], &b[..length]], |[a, b]| a * b)
     }
 }
 
@@ -157,6 +173,7 @@ mod tests {
             let values: Vec<f32> = (0..length).map(|i| (i as f32 * 7.0) % 5.0 - 2.0).collect();
             assert_eq!(sum_of(length, |i| values[i]), values.iter().sum::<f32>());
             let squares = sum_of(length, |i| values[i] * values[i]);
+            assert_eq!(sum_over([&values, &values], |[a, b]| a * b), squares);
             assert_eq!(sums_of(length, |i| (values[i], values[i] * values[i])), (values.iter().sum(), squares));
             assert_eq!(max_of(length, |i| values[i]), values.iter().copied().fold(f32::NEG_INFINITY, f32::max));
         }

@@ -111,7 +111,7 @@ fn as_bf16<E: Element>(values: &mut [E]) -> Option<&mut [crate::element::Bf16]> 
 
 /// Calls `work` for each of `0..rows`, several rows a task when rows are short, with `scratch` numbers whose contents are unspecified.
 pub fn for_rows(pool: &Pool, rows: usize, columns: usize, scratch: usize, work: &(dyn Fn(usize, &mut [f32]) + Sync)) {
-    let rows_of_task = (STRIPE / columns.max(1)).max(1);
+    let rows_of_task = (STRIPE / columns.max(1)).clamp(1, rows.div_ceil(pool.threads()).max(1));
     pool.run(rows.div_ceil(rows_of_task), &|task| {
         let mut scratch = vec![0.0; scratch];
         (task * rows_of_task..((task + 1) * rows_of_task).min(rows)).for_each(|row| work(row, &mut scratch));

@@ -3,7 +3,7 @@
 use super::{STRIPE, convert_row, for_rows};
 use crate::element::Element;
 use crate::isa::{by_isa, fma};
-use crate::ops::math::sum_of;
+use crate::ops::math::sum_over;
 use crate::pool::{Parts, Pool};
 
 by_isa! {
@@ -12,7 +12,7 @@ by_isa! {
         let _ = FMA;
         let length = weight.len();
         let (x, out) = (&x[..length], &mut out[..length]);
-        let inverse = 1.0 / (sum_of(length, |i| x[i] * x[i]) / length as f32 + eps).sqrt();
+        let inverse = 1.0 / (sum_over([x], |[x]| x * x) / length as f32 + eps).sqrt();
         for i in 0..length {
             out[i] = x[i] * inverse * weight[i];
         }
@@ -25,8 +25,9 @@ by_isa! {
     pub fn rms_norm_backward_row(x: &[f32], weight: &[f32], eps: f32, dy: &[f32], dx: &mut [f32], dw: &mut [f32]) {
         let length = weight.len();
         let (x, dy, dx, dw) = (&x[..length], &dy[..length], &mut dx[..length], &mut dw[..length]);
-        let inverse = 1.0 / (sum_of(length, |i| x[i] * x[i]) / length as f32 + eps).sqrt();
-        let mean = sum_of(length, |i| dy[i] * weight[i] * x[i]) * inverse * inverse * inverse / length as f32;
+        let inverse = 1.0 / (sum_over([x], |[x]| x * x) / length as f32 + eps).sqrt();
+        let sum = sum_over([dy, weight, x], |[dy, weight, x]| dy * weight * x);
+        let mean = sum * inverse * inverse * inverse / length as f32;
         for i in 0..length {
             dx[i] = fma::<FMA>(dy[i] * weight[i], inverse, dx[i]) - mean * x[i];
             dw[i] = fma::<FMA>(dy[i] * x[i], inverse, dw[i]);

@@ -86,6 +86,8 @@ pub fn swiglu_backward_product<E: GemmElement>(
     let (gate_up, matrix) = (Parts::new(gate_up), Parts::new(activation));
     let visits = Visits { count: width / PANEL, width: 1, step: 1, apart: 1 };
     gemm_visits(pool, d_out, b, visits, &|rows, panel, d| {
+        // Rows are far apart, and those of the next visit come while its product is computed.
+        gates_and_ups(gate_up, width, rows.start, panel + 1).iter().for_each(|next| next.prefetch(rows.len()));
         let gate_up = gates_and_ups(gate_up, width, rows.start, panel);
         let out = Columns { matrix, first: rows.start * stride + panel * PANEL, stride };
         // SAFETY: tiles do not overlap.

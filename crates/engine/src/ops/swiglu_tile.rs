@@ -5,6 +5,7 @@ use std::any::TypeId;
 use crate::element::{Bf16, Element};
 use crate::gemm::{MAX_TILE_ROWS, PANEL};
 use crate::isa::{Isa, isa};
+use crate::memory::prefetch_line;
 use crate::ops::swiglu::{backward_row, forward_row};
 use crate::ops::{convert_row, widen_row};
 use crate::pool::Parts;
@@ -25,6 +26,13 @@ impl<E> Columns<E> {
     fn check(&self, rows: usize) {
         let end = self.first + (rows - 1) * self.stride + PANEL;
         assert!(end <= self.matrix.length(), "columns to {end} of {}", self.matrix.length());
+    }
+
+    /// Asks for so many rows; those that the matrix does not have are harmless.
+    pub fn prefetch(&self, rows: usize) {
+        for row in 0..rows {
+            prefetch_line(self.matrix.pointer().wrapping_add(self.first + row * self.stride));
+        }
     }
 
     /// # Safety
