@@ -8,7 +8,8 @@ use crate::memory::prefer_large_pages;
 /// How many times the most that was ever in use at once may lie free before a new buffer replaces old ones.
 const SPARE: usize = 2;
 
-/// How many times too large a buffer may be that is taken for want of one that fits.
+/// How many times too large a buffer may be that is taken rather than a new one: micro-batches of one step differ by a factor of three, and fresh
+/// memory costs more than what lies unused.
 const TOO_LARGE: usize = 4;
 
 /// The beginning of a vector that stays as long as it ever was: what is taken again need not be filled again.
@@ -56,7 +57,7 @@ pub struct Free<T> {
 }
 
 /// The size of a buffer for `length` elements: four sizes an octave, so that batches that grow by a few rows find the
-/// buffers of the one before, for at most a fifth of unused room.
+/// buffers of the one before. A new one has at most a fifth of unused room.
 fn class_of(length: usize) -> usize {
     let length = length.max(4096);
     let step = length.next_power_of_two() / 8;

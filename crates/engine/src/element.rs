@@ -1,5 +1,8 @@
 //! The numbers that matrix products take: f32, or bf16 (the upper half of an f32) with f32 accumulation.
 
+/// The largest `Element::GROUP`.
+pub const MAX_GROUP: usize = 2;
+
 /// A number as the kernels store it.
 pub trait Element: Copy + Default + Send + Sync + std::fmt::Debug + PartialEq + 'static {
     /// How many neighbours along the reduction are stored together, as the dot-product instructions want them.

@@ -2,6 +2,7 @@
 
 pub mod buffers;
 pub mod config;
+pub mod convert;
 pub mod element;
 pub mod error;
 pub mod gemm;

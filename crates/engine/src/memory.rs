@@ -73,6 +73,14 @@ pub fn prefetch_line<T>(address: *const T) {
     let _ = address;
 }
 
+/// Lengthens a buffer to `length` where it is shorter.
+#[inline(always)]
+pub fn grow<T: Copy + Default>(buffer: &mut Vec<T>, length: usize) {
+    if buffer.len() < length {
+        buffer.resize(length, T::default());
+    }
+}
+
 /// A vector of zeros on large pages.
 pub fn zeros<T: Copy + Default>(length: usize) -> Vec<T> {
     let mut buffer = Vec::with_capacity(length);

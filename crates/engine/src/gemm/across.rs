@@ -1,13 +1,12 @@
 //! Products whose reduction runs over the rows of both operands, for kernels that read A by rows alone.
 
-use std::cell::RefCell;
 use std::ops::Range;
 
-use super::{GemmElement, Output, PANEL, PanelsView, Rows, run_tile_strided, split, transpose_groups};
+use super::thread_buffer::with_buffer;
+use super::transpose::{TURNED, transpose_groups};
+use super::{GemmElement, Output, PANEL, PanelsView, Rows, run_tile_strided, split};
+use crate::element::MAX_GROUP;
 use crate::pool::{Parts, Pool};
-
-/// Groups of the reduction that are turned around at a time.
-const TURNED: usize = 16;
 
 /// `C += A^T B`. A: [reduction, columns], row-major, its `columns` the rows of C. B: [reduction, columns of C], packed. Each task turns its part of A
 /// around in the L2 cache, where its products find it.
@@ -50,7 +49,7 @@ pub fn gemm_across<E: GemmElement>(pool: &Pool, a: Rows<'_, E>, columns: usize, 
 /// Turns rows `taken` of columns `columns` of A into rows of `out`, `stride` apart; zeros where the last group is not full.
 fn turn<E: GemmElement>(a: Rows<'_, E>, taken: Range<usize>, columns: Range<usize>, out: &mut [E], stride: usize) {
     let depth = TURNED * E::GROUP;
-    let (mut panel, length) = ([E::default(); PANEL * TURNED * 2], taken.len());
+    let (mut panel, length) = ([E::default(); PANEL * TURNED * MAX_GROUP], taken.len());
     for from in (0..length).step_by(depth) {
         let height = (length - from).min(depth);
         let source = &a.data[(taken.start + from) * a.stride..];
@@ -70,23 +69,6 @@ fn turn<E: GemmElement>(a: Rows<'_, E>, taken: Range<usize>, columns: Range<usiz
             }
         }
     }
-}
-
-/// Calls `work` with room for `length` elements that this thread keeps.
-fn with_buffer<E: GemmElement>(length: usize, work: impl FnOnce(&mut [E])) {
-    thread_local! {
-        /// Groups of four bytes, whatever the element.
-        static BUFFER: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
-    }
-    const { assert!(E::GROUP * size_of::<E>() == size_of::<u32>()) };
-    BUFFER.with_borrow_mut(|buffer| {
-        let groups = length.div_ceil(E::GROUP);
-        if buffer.len() < groups {
-            buffer.resize(groups, 0);
-        }
-        // SAFETY: any bits are elements, and the buffer holds as many groups, aligned to four bytes.
-        work(unsafe { std::slice::from_raw_parts_mut(buffer.as_mut_ptr().cast::<E>(), groups * E::GROUP) });
-    });
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! group after another (AMX: one block of 32 after another), whatever the number of rows, the tiling or the threads. That is what makes the sampler's numbers
 //! equal the trainer's.
 //!
-//! A is row-major, its rows the tokens, or packed like B (for a gradient, whose reduction runs over the tokens). B is packed in panels of 32 columns: `[columns / 32][reduction / GROUP][32][GROUP]`.
+//! A is row-major, its rows the tokens; for a gradient, whose reduction runs over the tokens, it is packed like B or turned around by each task. B is packed in panels of 32 columns: `[columns / 32][reduction / GROUP][32][GROUP]`.
 //! C is f32, row-major.
 
 mod across;
@@ -10,6 +10,7 @@ mod across;
 mod amx;
 mod kernels;
 mod pack;
+mod thread_buffer;
 mod transpose;
 mod unpack;
 mod visits;
@@ -47,7 +48,7 @@ const NEAR: usize = 128;
 /// Bytes of B that a task goes over again and again: half of a 1 MiB L2 cache.
 const BLOCK_BYTES: usize = 512 << 10;
 
-/// Row tiles of a task at least, where there are many: what a task reads of B is read once for so many.
+/// Row tiles of a task at most, and of each where there are many: what a task reads of B is read once for so many.
 const TASK_TILES: usize = 8;
 
 /// Computes `rows` x 32 elements of C from rows of A (`lda` apart, their groups `group_stride` apart) and a panel, over `groups` groups of the reduction.
@@ -273,7 +274,7 @@ fn split<E: GemmElement>(
     let block = units.div_ceil(units.div_ceil(most));
     let column_tasks = units.div_ceil(block);
     let row_tasks = (4 * threads).div_ceil(column_tasks).clamp(1, row_tiles);
-    let tiles_of_task = if few { row_tiles.div_ceil(row_tasks) } else { TASK_TILES };
+    let tiles_of_task = if few { row_tiles.div_ceil(row_tasks).min(TASK_TILES) } else { TASK_TILES };
     let row_tasks = row_tiles.div_ceil(tiles_of_task);
     pool.run(column_tasks * row_tasks, &|task| {
         let (first, tile) = (task / row_tasks * block, task % row_tasks * tiles_of_task);

@@ -1,14 +1,12 @@
 //! Layouts that the kernels read: panels of 32 columns, groups of the reduction side by side.
 
-use super::{GemmElement, PANEL, transpose_groups};
-use crate::element::{Bf16, Element};
+use super::transpose::{TURNED, transpose_groups};
+use super::{GemmElement, PANEL};
+use crate::convert::convert_elements;
+use crate::element::{Bf16, Element, MAX_GROUP};
 use crate::isa::by_isa;
 use crate::memory::zeros;
-use crate::ops::convert_elements;
 use crate::pool::{Parts, Pool};
-
-/// Groups of the reduction that are turned around at a time.
-const TURNED: usize = 16;
 
 /// The matrix B, packed: `[columns / 32][reduction / GROUP][32][GROUP]`, zeros where a panel or a group is not full.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,7 +114,7 @@ fn pack_rows_panel<S: Element, E: Element>(
     let width = (columns - first).min(PANEL);
     let depth = TURNED * E::GROUP;
     let done = if width == PANEL { reduction / depth * depth } else { 0 };
-    let mut block = [E::default(); PANEL * TURNED * 2];
+    let mut block = [E::default(); PANEL * TURNED * MAX_GROUP];
     for start in (0..done).step_by(depth) {
         for (column, row) in block.chunks_exact_mut(depth).enumerate().take(PANEL) {
             let from = (first + column) * stride + start;

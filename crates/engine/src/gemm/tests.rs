@@ -189,3 +189,24 @@ fn gives_a_row_the_same_bits_alone_and_among_others_down_to_denormal_numbers() {
         }
     }
 }
+
+fn onto_as_if_copied<E: GemmElement>() {
+    let pool = Pool::new(2);
+    for (rows, columns, reduction) in [(1, 32, 2), (31, 257, 64), (70, 31, 1100), (600, 96, 2050)] {
+        let (a, stride) = padded::<E>(&numbers(rows * reduction, 1), rows, reduction);
+        let mut panels = Panels::<E>::zeros(columns, reduction);
+        pack_rows(&pool, &numbers(columns * reduction, 2), reduction, reduction, &mut panels);
+        let (a, d) = (Rows { data: &a, rows, stride }, numbers(rows * columns, 3));
+        let (mut copied, mut onto) = (d.clone(), vec![f32::NAN; d.len()]);
+        gemm(&pool, a, panels.view(), Output { data: &mut copied, stride: columns, offset: 0 }, true);
+        gemm_onto(&pool, a, panels.view(), &d, Output { data: &mut onto, stride: columns, offset: 0 });
+        let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&onto), bits(&copied), "{rows}x{columns}x{reduction}");
+    }
+}
+
+#[test]
+fn a_product_onto_a_matrix_has_the_bits_of_one_added_to_its_copy() {
+    onto_as_if_copied::<f32>();
+    onto_as_if_copied::<Bf16>();
+}

@@ -6,6 +6,9 @@ use std::arch::x86_64::*;
 
 use crate::element::Element;
 
+/// Groups of the reduction that callers turn around at a time.
+pub const TURNED: usize = 16;
+
 /// Groups of the reduction along each side of the blocks that vectors turn.
 #[cfg(target_arch = "x86_64")]
 const BLOCK: usize = 16;

@@ -1,7 +1,6 @@
 //! From panels back to rows, for kernels that read A by rows alone.
 
-use std::cell::RefCell;
-
+use super::thread_buffer::with_buffer;
 use super::transpose::transpose_groups;
 use super::{GemmElement, PANEL, PanelsView, Rows};
 use crate::element::Element;
@@ -9,18 +8,7 @@ use crate::pool::{Parts, Pool};
 
 /// Calls `work` with the columns of a packed matrix as rows, in a buffer that this thread keeps.
 pub(super) fn with_rows<E: GemmElement>(pool: &Pool, source: PanelsView<'_, E>, work: impl FnOnce(Rows<'_, E>)) {
-    thread_local! {
-        /// Groups of four bytes, whatever the element.
-        static BUFFER: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
-    }
-    const { assert!(E::GROUP * size_of::<E>() == size_of::<u32>()) };
-    BUFFER.with_borrow_mut(|buffer| {
-        let groups = source.panels() * PANEL * source.reduction / E::GROUP;
-        if buffer.len() < groups {
-            buffer.resize(groups, 0);
-        }
-        // SAFETY: any bits are elements, and the buffer holds as many groups, aligned to four bytes.
-        let rows = unsafe { std::slice::from_raw_parts_mut(buffer.as_mut_ptr().cast::<E>(), groups * E::GROUP) };
+    with_buffer(source.panels() * PANEL * source.reduction, |rows| {
         unpack(pool, source, rows);
         work(Rows { data: rows, rows: source.columns, stride: source.reduction });
     });

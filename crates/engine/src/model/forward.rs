@@ -1,6 +1,7 @@
 //! The forward pass over the rows of a batch, the same for sampling, scoring and training.
 
 use crate::buffers::{Buffer, Buffers};
+use crate::convert::convert_row;
 use crate::element::Element;
 use crate::gemm::{GemmElement, PANEL, Visits, gemm_visits};
 use crate::model::layout::Slot;
@@ -10,7 +11,7 @@ use crate::ops::attention::{Attention, Span};
 use crate::ops::norm::{rms_norm, rms_norm_row};
 use crate::ops::pages::{Heads, PageWrite, Pages};
 use crate::ops::swiglu::{swiglu, swiglu_product};
-use crate::ops::{convert, convert_row, for_rows};
+use crate::ops::{convert, for_rows};
 use crate::pool::{Parts, Pool};
 
 /// Longest head whose sums a tile keeps at hand: 32 rows of them are a third of the L1 cache.
@@ -39,6 +40,7 @@ pub struct LayerKept<E> {
     pub log_sums: Buffer<f32>,
     /// After attention, [rows, hidden].
     pub middle: Buffer<f32>,
+    /// Empty where the backward pass will not need it; that pass overwrites it.
     pub gate_up: Buffer<E>,
 }
 
@@ -211,7 +213,8 @@ impl<E: GemmElement> Pass<'_, E> {
         let (rows, width, tensor) = (self.rows(), sizes.intermediate, self.weights.layout.layer(layer, Slot::GateUp));
         let stride = stride_of::<E>(width);
         let tiled = width.is_multiple_of(PANEL) && !is_adapted(&self.batch.adapted, tensor);
-        let mut gate_up = free.elements.take(if for_backward || !tiled { rows * 2 * width } else { 0 });
+        let wanted = for_backward || !tiled;
+        let mut gate_up = if wanted { free.elements.take(rows * 2 * width) } else { Buffer::default() };
         if tiled {
             let input = Input { data: normed, rows, columns: sizes.hidden }.rows_of(0..rows);
             let kept = for_backward.then_some(&mut gate_up[..]);

@@ -101,6 +101,9 @@ impl<E: GemmElement> Attention<'_, E> {
 
     /// Writes [rows, heads * head_dim] and, where asked, the logarithm of each softmax's denominator, [rows, heads].
     pub fn forward(&self, pool: &Pool, out: &mut [E], log_sums: Option<&mut [f32]>) {
+        let width = self.heads.heads * self.heads.dim;
+        let held = |span: &Span| (span.first_row + span.rows) * width <= self.queries.len();
+        assert!(self.spans.iter().all(held), "a span has rows without queries");
         let tasks = self.tasks();
         let (out, log_sums) = (Parts::new(out), log_sums.map(Parts::new));
         let at_a_time = tasks.len().div_ceil(PARTS_OF_THREAD * pool.threads()).max(1);

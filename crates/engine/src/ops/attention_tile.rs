@@ -1,6 +1,7 @@
 //! Attention of a few query rows that see the same pages.
 
 use crate::gemm::{GemmElement, MAX_TILE_ROWS, PANEL, run_tile};
+use crate::memory::grow;
 use crate::ops::ahead::Ahead;
 use crate::ops::attention::{Attention, Task};
 use crate::ops::pages::{Heads, PAGE};
@@ -50,9 +51,9 @@ impl Tile<'_> {
         let kernel = E::kernel();
 
         let Scratch { scores, weights, sums } = scratch;
-        at_least(scores, count * columns);
-        at_least(weights, count * columns);
-        at_least(sums, count * padded);
+        grow(scores, count * columns);
+        grow(weights, count * columns);
+        grow(sums, count * padded);
         let queries = &attention.queries[entry * dim..];
         for (index, &page) in span.pages[seen.clone()].iter().enumerate() {
             let panel = pages.keys(layer, page as usize, kv_head);
@@ -105,13 +106,5 @@ impl Tile<'_> {
                 to[d] = E::from_f32(sums[d] * inverse);
             }
         }
-    }
-}
-
-/// Lengthens a buffer to `length` where it is shorter.
-#[inline(always)]
-fn at_least<T: Copy + Default>(buffer: &mut Vec<T>, length: usize) {
-    if buffer.len() < length {
-        buffer.resize(length, T::default());
     }
 }

@@ -1,5 +1,7 @@
 //! What a softmax needs of a few logits: their maximum and two sums.
 
+use crate::isa::by_isa;
+#[cfg(target_arch = "x86_64")]
 use crate::isa::{Isa, isa};
 use crate::ops::math::{exp, max_of, sums_of};
 
@@ -13,15 +15,21 @@ pub struct ChunkSums {
 
 /// Of logits times the inverse temperature `t`.
 pub fn chunk_sums(logits: &[f32], t: f32) -> ChunkSums {
-    match isa() {
-        #[cfg(target_arch = "x86_64")]
+    #[cfg(target_arch = "x86_64")]
+    if matches!(isa(), Isa::Amx | Isa::Avx512Bf16 | Isa::Avx512) {
         // SAFETY: the path is chosen only on a machine with these features.
-        Isa::Amx | Isa::Avx512Bf16 | Isa::Avx512 => unsafe { avx512::chunk_sums(logits, t) },
-        Isa::Avx2 | Isa::Neon => naive::<true>(logits, t),
-        _ => naive::<false>(logits, t),
+        return unsafe { avx512::chunk_sums(logits, t) };
+    }
+    plain(logits, t)
+}
+
+by_isa! {
+    fn plain(logits: &[f32], t: f32) -> ChunkSums {
+        naive::<FMA>(logits, t)
     }
 }
 
+#[inline(always)]
 fn naive<const FMA: bool>(logits: &[f32], t: f32) -> ChunkSums {
     let max = max_of(logits.len(), |i| logits[i] * t);
     let (sum, weighted) = sums_of(logits.len(), |i| {
@@ -82,15 +90,27 @@ mod avx512 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(not(target_arch = "x86_64"))]
+    use crate::isa::{Isa, isa};
 
     #[test]
     fn every_path_gives_the_bits_of_the_plain_loops() {
+        let fused = !matches!(isa(), Isa::Portable);
+        let check = |logits: &[f32], t: f32| {
+            let expected = if fused { naive::<true>(logits, t) } else { naive::<false>(logits, t) };
+            let bits =
+                |sums: ChunkSums| [sums.max, sums.sum, sums.weighted].map(|x| if x.is_nan() { 1 } else { x.to_bits() });
+            assert_eq!(bits(chunk_sums(logits, t)), bits(expected), "{} at {t}", logits.len());
+            assert_eq!(bits(plain(logits, t)), bits(expected), "{} at {t}", logits.len());
+        };
         for length in [1, 15, 16, 17, 100, 333, 512] {
             let logits: Vec<f32> = (0..length).map(|i| (i * 7919 % 1013) as f32 / 17.0 - 30.0).collect();
-            for t in [1.0, 0.7, 3.0] {
-                let fused = !matches!(isa(), Isa::Portable);
-                let expected = if fused { naive::<true>(&logits, t) } else { naive::<false>(&logits, t) };
-                assert_eq!(chunk_sums(&logits, t), expected, "{length} at {t}");
+            [1.0, 0.7, 3.0].into_iter().for_each(|t| check(&logits, t));
+            check(&vec![0.5; length], 1.0);
+            for special in [f32::NAN, f32::NEG_INFINITY, f32::INFINITY] {
+                let mut logits = logits.clone();
+                logits[length / 2] = special;
+                check(&logits, 1.0);
             }
         }
     }

@@ -2,6 +2,7 @@
 //! array of tokens x vocabulary.
 
 use crate::buffers::{Buffers, panels};
+use crate::convert::convert_row;
 use crate::gemm::{
     GemmElement, Output, PANEL, Panels, PanelsView, Rows, gemm, pack_columns, repack_transposed, run_tile,
 };
@@ -194,7 +195,7 @@ pub fn head_backward<E: GemmElement>(
                 let to = unsafe {
                     parts.get(row * BACKWARD_COLUMNS + column - first, chunk.columns.next_multiple_of(E::GROUP))
                 };
-                crate::ops::convert_row(values, to);
+                convert_row(values, to);
             }
         });
         let d_rows = Rows { data: &d_logits, rows, stride: BACKWARD_COLUMNS };

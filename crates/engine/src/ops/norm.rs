@@ -1,6 +1,7 @@
 //! RMSNorm: `y = x / sqrt(mean(x^2) + eps) * w` (Zhang and Sennrich, 2019).
 
-use super::{STRIPE, convert_row, for_rows};
+use super::{STRIPE, for_rows};
+use crate::convert::convert_row;
 use crate::element::Element;
 use crate::isa::{by_isa, fma};
 use crate::ops::math::sum_over;

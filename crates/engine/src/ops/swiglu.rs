@@ -1,6 +1,7 @@
 //! SwiGLU: `silu(gate) * up` (Shazeer, 2020). A row holds the gates, then the ups.
 
-use super::{convert_row, for_rows, widen_row};
+use super::for_rows;
+use crate::convert::{convert_row, widen_row};
 use crate::element::Element;
 use crate::gemm::{GemmElement, PANEL, PanelsView, Rows, Visits, gemm_visits};
 use crate::isa::by_isa;
@@ -109,4 +110,49 @@ pub fn swiglu_backward<E: Element>(pool: &Pool, gate_up: &[E], width: usize, d: 
         // SAFETY: each task has its own rows.
         convert_row(gradients, unsafe { parts.get(row * 2 * width, 2 * width) });
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::element::Bf16;
+    use crate::gemm::{Output, Panels, gemm, pack_rows};
+    use crate::ops::convert;
+
+    fn as_one_by_one<E: GemmElement>() {
+        let pool = Pool::new(2);
+        let (rows, width, hidden) = (75, 3 * PANEL, 48);
+        let number = |i: usize| (i * 7919 % 1013) as f32 / 1013.0 - 0.5;
+        let numbers = |count: usize| -> Vec<E> { (0..count).map(|i| E::from_f32(number(i))).collect() };
+        let (input, weights) = (numbers(rows * hidden), numbers(2 * width * hidden));
+        let mut b = Panels::<E>::zeros(2 * width, hidden);
+        pack_rows(&pool, &weights, hidden, hidden, &mut b);
+        let input = Rows { data: &input, rows, stride: hidden };
+        let mut sums = vec![0.0; rows * 2 * width];
+        gemm(&pool, input, b.view(), Output { data: &mut sums, stride: 2 * width, offset: 0 }, false);
+        let (mut gate_up, mut activation) = (numbers(rows * 2 * width), numbers(rows * width));
+        convert(&pool, &sums, 2 * width, &mut gate_up, 2 * width);
+        swiglu(&pool, &gate_up, width, &mut activation, width);
+
+        let (mut kept, mut out) = (numbers(rows * 2 * width), numbers(rows * width));
+        swiglu_product(&pool, input, b.view(), width, None, &mut out, width);
+        assert_eq!(out, activation);
+        swiglu_product(&pool, input, b.view(), width, Some(&mut kept), &mut out, width);
+        assert_eq!((&out, &kept), (&activation, &gate_up));
+
+        let mut d = vec![0.0; rows * width];
+        let down = b.slice(0, width / PANEL);
+        gemm(&pool, input, down, Output { data: &mut d, stride: width, offset: 0 }, false);
+        let mut d_gate_up = numbers(rows * 2 * width);
+        swiglu_backward(&pool, &gate_up, width, &d, &mut d_gate_up);
+        out.fill(E::default());
+        swiglu_backward_product(&pool, input, down, &mut kept, width, &mut out, width);
+        assert_eq!((&out, &kept), (&activation, &d_gate_up));
+    }
+
+    #[test]
+    fn products_have_the_bits_of_their_steps_one_by_one() {
+        as_one_by_one::<f32>();
+        as_one_by_one::<Bf16>();
+    }
 }

@@ -1,13 +1,10 @@
 //! SwiGLU of a tile: 32 columns of a few rows whose sums are at hand.
 
-use std::any::TypeId;
-
-use crate::element::{Bf16, Element};
+use crate::convert::{convert_row, widen_row};
+use crate::element::Element;
 use crate::gemm::{MAX_TILE_ROWS, PANEL};
-use crate::isa::{Isa, isa};
 use crate::memory::prefetch_line;
 use crate::ops::swiglu::{backward_row, forward_row};
-use crate::ops::{convert_row, widen_row};
 use crate::pool::Parts;
 
 /// Numbers of a tile at most.
@@ -23,6 +20,7 @@ pub struct Columns<E> {
 
 impl<E> Columns<E> {
     /// Panics unless the matrix has so many rows there.
+    #[cfg(target_arch = "x86_64")]
     fn check(&self, rows: usize) {
         let end = self.first + (rows - 1) * self.stride + PANEL;
         assert!(end <= self.matrix.length(), "columns to {end} of {}", self.matrix.length());
@@ -43,20 +41,15 @@ impl<E> Columns<E> {
     }
 }
 
-/// Whether tiles of E go through registers.
-fn by_registers<E: Element>() -> bool {
-    TypeId::of::<E>() == TypeId::of::<Bf16>() && matches!(isa(), Isa::Amx | Isa::Avx512Bf16 | Isa::Avx512)
-}
-
 /// From sums of gates and of ups, [2, rows, 32], to activations, and to gates and ups where they are `kept`. Overwrites the sums.
 ///
 /// # Safety
 /// Nobody else uses the columns.
 pub unsafe fn forward_tile<E: Element>(sums: &mut [f32], kept: Option<[Columns<E>; 2]>, out: Columns<E>) {
     let length = sums.len() / 2;
-    let rows = length / PANEL;
     #[cfg(target_arch = "x86_64")]
-    if by_registers::<E>() {
+    if registers::take::<E>() {
+        let rows = length / PANEL;
         kept.into_iter().flatten().chain([out]).for_each(|columns| columns.check(rows));
         // SAFETY: E is bf16, the machine has AVX-512, and the columns hold the rows and are this caller's.
         unsafe {
@@ -88,9 +81,9 @@ pub unsafe fn forward_tile<E: Element>(sums: &mut [f32], kept: Option<[Columns<E
 /// # Safety
 /// Nobody else uses the columns.
 pub unsafe fn backward_tile<E: Element>(d: &[f32], gate_up: [Columns<E>; 2], out: Columns<E>) {
-    let rows = d.len() / PANEL;
     #[cfg(target_arch = "x86_64")]
-    if by_registers::<E>() {
+    if registers::take::<E>() {
+        let rows = d.len() / PANEL;
         gate_up.into_iter().chain([out]).for_each(|columns| columns.check(rows));
         // SAFETY: as in `forward_tile`.
         unsafe { registers::backward(rows, d, gate_up.map(registers::Place::of), registers::Place::of(out)) };
@@ -117,10 +110,18 @@ pub unsafe fn backward_tile<E: Element>(d: &[f32], gate_up: [Columns<E>; 2], out
 
 #[cfg(target_arch = "x86_64")]
 mod registers {
+    use std::any::TypeId;
     use std::arch::x86_64::*;
 
-    use super::{Bf16, Columns, PANEL};
+    use super::{Columns, PANEL};
+    use crate::element::{Bf16, Element};
+    use crate::isa::{Isa, isa};
     use crate::ops::vectors::{pack_32, round_16, sigmoid_16, unpack_32};
+
+    /// Whether tiles of E go through registers.
+    pub fn take<E: Element>() -> bool {
+        TypeId::of::<E>() == TypeId::of::<Bf16>() && matches!(isa(), Isa::Amx | Isa::Avx512Bf16 | Isa::Avx512)
+    }
 
     /// Where columns begin, and elements from one row to the next.
     #[derive(Clone, Copy)]
@@ -196,6 +197,7 @@ mod registers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::element::Bf16;
     use crate::ops::swiglu::{swiglu, swiglu_backward};
     use crate::pool::Pool;
 

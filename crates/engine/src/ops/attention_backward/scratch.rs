@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::gemm::{GemmElement, PANEL};
+use crate::memory::grow;
 use crate::ops::pages::Heads;
 
 /// Query rows of one block: a multiple of the 32 that AMX adds at a time, so that blocks change no order of summation. Its
@@ -93,11 +94,5 @@ impl<E: GemmElement> Scratch<E> {
             gradient.clear();
             gradient.resize(dim * columns, 0.0);
         }
-    }
-}
-
-fn grow<T: Copy + Default>(buffer: &mut Vec<T>, length: usize) {
-    if buffer.len() < length {
-        buffer.resize(length, T::default());
     }
 }

@@ -57,3 +57,30 @@ fn an_empty_sequence_is_an_error_where_batches_are_sized() {
     let error = tiny(Precision::F32).fitting(&examples, true, None).unwrap_err().to_string();
     assert!(error.contains("has 0 input"), "{error}");
 }
+
+#[test]
+fn an_adapter_that_adds_nothing_changes_no_bit_though_its_rows_go_by_whole_matrices() {
+    for (family, head_dim) in [("qwen2", 32), ("llama", 64), ("qwen2", 128)] {
+        for precision in [Precision::F32, Precision::Bf16] {
+            let hidden = 2 * head_dim;
+            let text = format!(
+                r#"{{"model_type": "{family}", "vocab_size": 40, "hidden_size": {hidden}, "intermediate_size": 96,
+                "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1, "bos_token_id": 0,
+                "max_position_embeddings": 256, "eos_token_id": 1, "tie_word_embeddings": true, "initializer_range": 0.3}}"#
+            );
+            let options = LoadOptions { precision, threads: 2, kv_bytes: 1 << 20, activation_bytes: 1 << 24 };
+            let base = new_model(ModelConfig::from_json(&text, "tiny").unwrap(), 1, &options).unwrap();
+            // Biases are drawn as zeros.
+            let mut trained = base.trainable(None, false, 0).unwrap();
+            train(&mut *trained, 3, false);
+            let mut tiled = trained.snapshot();
+            let targets = ["q_proj", "k_proj", "v_proj", "gate_proj", "up_proj"].map(String::from).to_vec();
+            let adapter = LoraConfig { rank: 2, alpha: 2.0, targets };
+            let mut whole = tiled.trainable(Some(adapter), false, 0).unwrap();
+            let bits = |model: &mut dyn AnyModel| -> Vec<u32> {
+                says(model, false).logprobs.concat().iter().map(|logprob| logprob.to_bits()).collect()
+            };
+            assert_eq!(bits(&mut *whole), bits(&mut *tiled), "{family} {head_dim}");
+        }
+    }
+}
