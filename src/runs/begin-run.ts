@@ -2,6 +2,7 @@ import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomically } from '../files/index.ts'
 import { type Configuration, compareConfigurations, readConfiguration } from './configuration.ts'
+import { refuseEdited } from './edited-configuration.ts'
 import { namesIn } from './listings.ts'
 import { hardware, versions } from './machine.ts'
 import type { RunOptions } from './run.ts'
@@ -32,6 +33,7 @@ export async function beginRun(
       throw new RunError(
         `there is a run in ${directory} already; go on with it (--resume, in a program resume: true), or choose another directory`,
       )
+    await refuseEdited(directory, before)
     for (const warning of compareConfigurations(before, now, path)) onWarning(warning)
     return before
   }

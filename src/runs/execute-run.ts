@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path'
 import type { StageReport } from '../trainers/stage.ts'
 import { readConfiguration } from './configuration.ts'
 import { problemsOf, type RunDefinition } from './define-run.ts'
+import { refuseEdited } from './edited-configuration.ts'
 import { checkLayout } from './layout.ts'
 import { openRun } from './open-run.ts'
 import { parseOptions } from './parse-options.ts'
@@ -33,12 +34,14 @@ export async function executeRun(
   // At once: the program may change the process's folder.
   const directory = resolve(path)
   await checkLayout(directory, { for: 'writing' })
-  const before = execution.resume ? await readConfiguration(join(directory, 'config.json')) : undefined
+  const file = join(directory, 'config.json')
+  const before = execution.resume ? await readConfiguration(file) : undefined
   if (before && before.name !== definition.name)
     throw new RunError(
       `the run in ${directory} is one of ${before.name}, not of ${definition.name}; name its program, or choose another directory`,
     )
-  const options = parseOptions(definition, settings, before?.options)
+  if (before) await refuseEdited(directory, before)
+  const options = parseOptions(definition, settings, before && { options: before.options, file })
   const seed = execution.seed ?? before?.seed ?? definition.seed ?? 0
   const { name, checkpointEvery } = definition
   const run = await openRun(directory, {

@@ -15,7 +15,7 @@ import {
   superfluous,
   writeCheckpoint,
 } from './checkpoints.ts'
-import type { Configuration } from './configuration.ts'
+import { type Configuration, decisiveParts } from './configuration.ts'
 import { changeProblem, type Finished, missingProblem } from './digest-problem.ts'
 import { hashFile } from './hash-file.ts'
 import { openHistory } from './history.ts'
@@ -167,6 +167,7 @@ async function runInDirectory(directory: string, options: RunOptions, lock: Lock
             best,
             metrics: await hashFile(join(directory, 'metrics.jsonl'), metrics.position),
             timingBytes: timing.position,
+            configuration: decisiveParts(configuration),
           })
         })
         written = { stage, steps: stepsDone }
@@ -225,7 +226,11 @@ async function runInDirectory(directory: string, options: RunOptions, lock: Lock
       await cutHistory()
       const files = await digestedFiles(directory)
       const digest = digestOf(files)
-      const finished: Finished = { digest, files: Object.fromEntries(files) }
+      const finished: Finished = {
+        digest,
+        files: Object.fromEntries(files),
+        configuration: decisiveParts(configuration),
+      }
       await writeFileAtomically(join(directory, 'finished.json'), JSON.stringify(finished))
       return digest
     },

@@ -6,6 +6,7 @@ import type { z } from 'zod'
 import { writeFileAtomically } from '../../files/index.ts'
 import { readConfiguration } from '../configuration.ts'
 import { finishedSchema } from '../digest-problem.ts'
+import { refuseEdited } from '../edited-configuration.ts'
 import { checkRun } from '../layout.ts'
 import { parseJson } from '../parse-json.ts'
 import { RunError } from '../run-error.ts'
@@ -31,6 +32,8 @@ export async function writeReport(path: string, { card }: { card?: ReportCard } 
   if (!configuration) throw new RunError(`there is no run in ${directory}: it has no config.json`)
   const cardFile = join(directory, 'card.json')
   if (card) await writeFileAtomically(cardFile, JSON.stringify(cardSchema.parse(card), null, 2))
+  // Once the card is safe: nobody could give it again.
+  await refuseEdited(directory, configuration)
   const history = await readHistory(directory)
   const rollouts = await chooseRollouts(
     directory,
