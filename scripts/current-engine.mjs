@@ -1,0 +1,20 @@
+// Whether the engine in native/ needs no building. Runs on any Node, as build-native.mjs does.
+import { readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** What cargo builds the engine from. */
+const SOURCES = ['crates', 'Cargo.toml', 'Cargo.lock', 'rust-toolchain', 'rust-toolchain.toml']
+
+/** Whether the folder of the package has an engine that is newer than everything that it is built from. */
+export function hasCurrentEngine(root) {
+  const built = statSync(join(root, 'native', 'whetstone.node'), { throwIfNoEntry: false })
+  return built !== undefined && SOURCES.every((name) => newestIn(join(root, name)) < built.mtimeMs)
+}
+
+/** When the file, or the newest file below the folder, was written. */
+function newestIn(path) {
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (!found) return Number.NEGATIVE_INFINITY
+  if (!found.isDirectory()) return found.mtimeMs
+  return Math.max(...readdirSync(path).map((name) => newestIn(join(path, name))))
+}
