@@ -184,8 +184,13 @@ async function runInDirectory(directory: string, options: RunOptions, lock: Lock
       const file = join(directory, 'results', `${name}.json`)
       const kept = await readFile(file, 'utf8').catch(ifThere)
       if (kept !== undefined) return parseJson(z.custom<T>(), kept, file)
-      const text = resultText(name, await compute())
-      refuseStopped()
+      let text: string
+      try {
+        text = resultText(name, await compute())
+        refuseStopped()
+      } catch (error) {
+        throw error instanceof RunInterrupted ? new RunInterrupted(directory, name) : error
+      }
       await writing(`the result ${name}`, stillGood(), () => writeFileAtomically(file, text))
       return JSON.parse(text) as T
     },

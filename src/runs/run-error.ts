@@ -21,8 +21,12 @@ export class OptionsError extends RunError {
 /** The run was asked to stop; its state is in a checkpoint. */
 export class RunInterrupted extends Error {
   override name = 'RunInterrupted'
-  constructor(directory: string) {
-    super(`the run in ${directory} was stopped; resume goes on with it`)
+  /** The result that was being computed: nothing of it is kept. */
+  readonly unfinished: string | undefined
+  constructor(directory: string, unfinished?: string) {
+    const anew = unfinished === undefined ? '' : `, where the result ${unfinished} begins anew`
+    super(`the run in ${directory} was stopped; resume goes on with it${anew}`)
+    this.unfinished = unfinished
   }
 }
 
