@@ -3,6 +3,15 @@ import { errorText } from './error-text.ts'
 /** The command's own end, which is not that of the program it runs. */
 let isExpected = false
 
+/** Clears the screen of the program at work, where one is. */
+let clearScreen = () => {}
+
+/** Ends the process as a failure in words, on a line of their own also where a bar of progress is on the last one. */
+export function failInWords(words: string): void {
+  clearScreen()
+  process.stderr.write(`whetstone: ${words}\n`, () => exitAsExpected(1))
+}
+
 /** Ends the process; what `refusePrematureExit` watches over is told of no other reason. */
 export function exitAsExpected(code: number): never {
   isExpected = true
@@ -33,8 +42,12 @@ export function refusePrematureExit(
     const told = isExpected && code !== 0
     process.stderr.write(told ? `${ADVICE}\n` : `whetstone: ${reason(what, uncaught)}\n${ADVICE}\n`)
   }
+  clearScreen = options.beforeWords
   process.on('uncaughtException', onError).on('exit', onExit)
-  return () => process.off('uncaughtException', onError).off('exit', onExit)
+  return () => {
+    clearScreen = () => {}
+    process.off('uncaughtException', onError).off('exit', onExit)
+  }
 }
 
 const ADVICE = '--resume goes on from the last checkpoint, where there is one'

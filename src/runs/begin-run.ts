@@ -11,8 +11,7 @@ import { RunError, writing } from './run-error.ts'
 /** Reads the configuration of a run that goes on, or writes that of one that begins. */
 export async function beginRun(
   directory: string,
-  { name, seed, options, program, resume }: RunOptions,
-  onWarning: (text: string) => void,
+  { name, seed, options, program, resume, onNotice, onWarning = () => {} }: RunOptions,
 ): Promise<Configuration> {
   const path = join(directory, 'config.json')
   for (const folder of [directory, join(directory, 'results')]) await removeUnfinished(folder)
@@ -37,7 +36,7 @@ export async function beginRun(
     for (const warning of compareConfigurations(before, now, path)) onWarning(warning)
     return before
   }
-  if (resume && !before) onWarning(`there is no run in ${directory} yet; one begins`)
+  if (resume && !before) onNotice?.(`there is no run in ${directory} yet; one begins`)
   await writing('config.json', 'Nothing was begun', () => writeConfiguration(directory, now))
   return now
 }

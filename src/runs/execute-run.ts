@@ -23,6 +23,7 @@ export interface Execution {
   signal?: AbortSignal
   onReport?(report: StageReport): void
   onWarning?(text: string): void
+  /** Hears what the program tells of itself, and what is no trouble: that a run to be resumed is not there yet, so one begins. */
   log?(text: string): void
 }
 
@@ -49,6 +50,7 @@ export async function executeRun(
     options,
     ...(checkpointEvery && { checkpointEvery }),
     ...execution,
+    onNotice: log,
     seed,
   })
   try {

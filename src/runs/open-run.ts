@@ -53,7 +53,7 @@ export async function openRun(path: string, options: RunOptions): Promise<Run> {
 
 async function runInDirectory(directory: string, options: RunOptions, lock: Lock): Promise<Run> {
   const { seed, signal, onWarning = () => {} } = options
-  const configuration: Configuration = await beginRun(directory, options, onWarning)
+  const configuration: Configuration = await beginRun(directory, options)
   const checkpoints = join(directory, 'checkpoints')
   await makeFolder(checkpoints)
   await removePartial(checkpoints)

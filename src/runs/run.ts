@@ -16,6 +16,8 @@ export interface RunOptions {
   /** A checkpoint is due after so many steps, or so many seconds. Results do not depend on it. Default: 60 seconds. */
   checkpointEvery?: { steps?: number; seconds?: number }
   onReport?(report: StageReport): void
+  /** Hears what is no trouble: that a run to be resumed is not there yet, so one begins. */
+  onNotice?(text: string): void
   /** Hears what a reader of the run should know: a damaged checkpoint, another machine. */
   onWarning?(text: string): void
 }
