@@ -26,7 +26,7 @@ import { parseJson } from './parse-json.ts'
 import { newestGood, removeRolloutsBeyond, restore } from './restore.ts'
 import type { Run, RunOptions } from './run.ts'
 import { digestedFiles, digestOf } from './run-digest.ts'
-import { DamagedRun, RunError, RunInterrupted, RunOver, writing } from './run-error.ts'
+import { DamagedRun, isInterruption, RunError, RunInterrupted, RunOver, writing } from './run-error.ts'
 import { sortedByName, toJsonLine } from './to-json.ts'
 import { keepTokenTexts } from './token-texts.ts'
 
@@ -189,7 +189,7 @@ async function runInDirectory(directory: string, options: RunOptions, lock: Lock
         text = resultText(name, await compute())
         refuseStopped()
       } catch (error) {
-        throw error instanceof RunInterrupted ? new RunInterrupted(directory, name) : error
+        throw isInterruption(error) ? new RunInterrupted(directory, name) : error
       }
       await writing(`the result ${name}`, stillGood(), () => writeFileAtomically(file, text))
       return JSON.parse(text) as T

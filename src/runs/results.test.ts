@@ -18,6 +18,10 @@ describe('results of a run', () => {
 
   it.each([
     ['stops where it is asked to', () => Promise.reject(new RunInterrupted('elsewhere'))],
+    [
+      'stops by another copy of the package',
+      () => Promise.reject(Object.assign(new Error('stopped elsewhere'), { name: 'RunInterrupted' })),
+    ],
     ['goes to its end', async () => 1],
   ])('says what a stop broke off, which begins anew: a measurement that %s', async (_, outcome) => {
     const controller = new AbortController()

@@ -30,6 +30,11 @@ export class RunInterrupted extends Error {
   }
 }
 
+/** By its name: a program may have the class from another copy of this package. */
+export function isInterruption(error: unknown): error is RunInterrupted {
+  return (error as Error | undefined)?.name === 'RunInterrupted'
+}
+
 const FULL = /no space left on device|os error 28\b|disk quota exceeded|os error 122\b/i
 
 function isDiskFull(error: unknown): boolean {
@@ -42,7 +47,7 @@ export async function writing<T>(what: string, stillGood: string, write: () => P
   try {
     return await write()
   } catch (error) {
-    if (error instanceof RunError || error instanceof RunInterrupted) throw error
+    if (error instanceof RunError || isInterruption(error)) throw error
     const reason = isDiskFull(error)
       ? 'the disk is full. Free some space and resume the run (--resume)'
       : (error as Error).message

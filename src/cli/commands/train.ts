@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
-import { executeRun, loadDefinition, programAt, type RunInterrupted, withPlace } from '../../runs/index.ts'
+import { executeRun, isInterruption, loadDefinition, programAt, withPlace } from '../../runs/index.ts'
 import { CommandError } from '../command-error.ts'
 import { collect, integer, nonEmpty } from '../option-parsers.ts'
 import { refusePrematureExit } from '../premature-exit.ts'
@@ -113,11 +113,6 @@ async function train(
     over()
     stop.forget()
   }
-}
-
-/** By its name: a program may have the class from another copy of this package. */
-function isInterruption(error: unknown): error is RunInterrupted {
-  return (error as Error | undefined)?.name === 'RunInterrupted'
 }
 
 /** As a shell reads it back. */
