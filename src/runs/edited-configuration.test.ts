@@ -96,6 +96,66 @@ it('a checkpoint of this version without its configuration is damaged', async ()
   expect(warnings).toEqual([expect.stringContaining('reinforce-4 is damaged')])
 })
 
+describe('of a program, a config.json', () => {
+  const rate = z.number().default(0.1)
+  /** Does something to its own directory, as somebody might at that time. */
+  const program = (meanwhile: () => Promise<void> = async () => {}) =>
+    defineRun({
+      name: 'demo',
+      options: { rate },
+      async train({ run }) {
+        await train(run)
+        await meanwhile()
+        return { notes: ['all went well'] }
+      },
+    })
+  const withRate = (value: unknown) =>
+    edit('config.json', (content) => ({ ...content, options: { rate: value } }))
+
+  it.each([
+    ['to another', () => withRate(0.2), 'was edited since the run began: options.rate was 0.1 and is 0.2'],
+    ['to none', () => writeFile(config(), '{"name": '), 'is not the config.json of a run'],
+  ])(
+    'that is edited %s under way costs neither the digest nor the report, and is refused later',
+    async (_, meanwhile, reason) => {
+      const { directory } = runs
+      const untouched = await executeRun(program(), { directory: join(runs.parent, 'untouched') })
+      const warnings: string[] = []
+      const onWarning = (text: string) => warnings.push(text)
+      const ended = await executeRun(program(meanwhile), { directory, onWarning })
+      expect(ended.digest).toBe(untouched.digest)
+      expect(warnings).toEqual([
+        expect.stringContaining(
+          `the run ended with the configuration that it began with, but ${config()} ${reason}`,
+        ),
+      ])
+      const report = await readFile(ended.report, 'utf8')
+      expect(report).toContain('all went well')
+      expect(report).toContain('"options":{"rate":0.1}')
+      await expect(writeReport(directory)).rejects.toThrow(`${config()} ${reason}`)
+      await expect(executeRun(program(), { directory, resume: true })).rejects.toThrow(
+        `${config()} ${reason}`,
+      )
+    },
+  )
+
+  it.each([
+    ['0.2', 0.2],
+    ['"fast", which the program does not take', 'fast'],
+  ])(
+    'that was edited to %s is told as edited on a resume, also where a setting is wrong',
+    async (_, value) => {
+      const { directory } = runs
+      await executeRun(program(), { directory })
+      await withRate(value)
+      for (const settings of [[], ['rate=slow'], ['rate=0.1']])
+        await expect(executeRun(program(), { directory, resume: true, settings })).rejects.toThrow(
+          `${config()} was edited since the run began: options.rate was 0.1 and is ${JSON.stringify(value)}`,
+        )
+    },
+  )
+})
+
 describe('where nothing else kept the configuration, a config.json', () => {
   const definition = defineRun({
     name: 'demo',

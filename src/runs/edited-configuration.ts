@@ -1,6 +1,12 @@
 import { join } from 'node:path'
 import { listCheckpoints } from './checkpoints.ts'
-import { type Configuration, type Decisive, decisiveParts, differencesOf } from './configuration.ts'
+import {
+  type Configuration,
+  type Decisive,
+  decisiveParts,
+  differencesOf,
+  readConfiguration,
+} from './configuration.ts'
 import { readFinished } from './digest-problem.ts'
 import { RunError } from './run-error.ts'
 
@@ -26,6 +32,18 @@ export async function refuseEdited(directory: string, configuration: Configurati
       `${join(directory, 'config.json')} was edited since the run began: ${differences.join('; ')}. ` +
         'Put it back as it was, or begin a new run in another directory, with other options by --set and another seed by --seed',
     )
+}
+
+/** Says of a run that has just ended what became of its config.json on the way, if anything did: a later resume or report refuses it. */
+export async function editedMeanwhile(directory: string): Promise<string | undefined> {
+  try {
+    const now = await readConfiguration(join(directory, 'config.json'))
+    if (now) await refuseEdited(directory, now)
+    return undefined
+  } catch (error) {
+    if (!(error instanceof RunError)) throw error
+    return `the run ended with the configuration that it began with, but ${error.message}`
+  }
 }
 
 /** The configuration beside the digest of a run that ended, or in the newest checkpoint that has one. */

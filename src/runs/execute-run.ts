@@ -1,13 +1,13 @@
 import { join, resolve } from 'node:path'
 import type { StageReport } from '../trainers/stage.ts'
-import { readConfiguration } from './configuration.ts'
+import { type Configuration, readConfiguration } from './configuration.ts'
 import { problemsOf, type RunDefinition } from './define-run.ts'
-import { refuseEdited } from './edited-configuration.ts'
+import { editedMeanwhile, refuseEdited } from './edited-configuration.ts'
 import { checkLayout } from './layout.ts'
 import { openRun } from './open-run.ts'
 import { parseOptions } from './parse-options.ts'
 import { cardSchema } from './report/card.ts'
-import { writeReport } from './report/write-report.ts'
+import { writeReportOf } from './report/write-report.ts'
 import { RunError, RunInterrupted } from './run-error.ts'
 import { settled } from './settled.ts'
 
@@ -35,14 +35,12 @@ export async function executeRun(
   // At once: the program may change the process's folder.
   const directory = resolve(path)
   await checkLayout(directory, { for: 'writing' })
-  const file = join(directory, 'config.json')
-  const before = execution.resume ? await readConfiguration(file) : undefined
+  const before = execution.resume ? await readConfiguration(join(directory, 'config.json')) : undefined
   if (before && before.name !== definition.name)
     throw new RunError(
       `the run in ${directory} is one of ${before.name}, not of ${definition.name}; name its program, or choose another directory`,
     )
-  if (before) await refuseEdited(directory, before)
-  const options = parseOptions(definition, settings, before && { options: before.options, file })
+  const options = await optionsOf(definition, settings, directory, before)
   const seed = execution.seed ?? before?.seed ?? definition.seed ?? 0
   const { name, checkpointEvery } = definition
   const run = await openRun(directory, {
@@ -60,12 +58,34 @@ export async function executeRun(
       throw new RunError(`what train() returned is no report card: ${problemsOf(card.error)}`)
     if (execution.signal?.aborted) throw new RunInterrupted(directory)
     const digest = await run.finish()
-    return { digest, report: await writeReport(directory, card.data ? { card: card.data } : {}) }
+    const edited = await editedMeanwhile(directory)
+    if (edited !== undefined) execution.onWarning?.(edited)
+    return { digest, report: await writeReportOf(run, card.data) }
   } catch (error) {
     // Where even the report cannot be written, the first error is the one to tell.
-    await writeReport(directory).catch(() => {})
+    await writeReportOf(run).catch(() => {})
     throw error
   } finally {
     await run.close()
+  }
+}
+
+/**
+ * The options of a run, those of the one before with the settings over them. Where they do not fit because config.json was edited, it says
+ * so; an edit that fits is refused once the run is locked.
+ */
+async function optionsOf(
+  definition: RunDefinition,
+  settings: readonly string[],
+  directory: string,
+  before: Configuration | undefined,
+): Promise<Record<string, unknown>> {
+  if (!before) return parseOptions(definition, settings)
+  try {
+    const file = join(directory, 'config.json')
+    return parseOptions(definition, settings, { options: before.options, file })
+  } catch (error) {
+    await refuseEdited(directory, before)
+    throw error
   }
 }

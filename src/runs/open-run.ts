@@ -96,6 +96,7 @@ async function runInDirectory(directory: string, options: RunOptions, lock: Lock
 
   return {
     directory,
+    configuration,
     seed,
     ...(signal && { signal }),
 

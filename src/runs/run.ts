@@ -1,5 +1,6 @@
 import type { TrainableModel } from '../engine/index.ts'
 import type { StageReport, StageRun } from '../trainers/stage.ts'
+import type { Configuration } from './configuration.ts'
 
 export interface RunOptions {
   name: string
@@ -24,6 +25,8 @@ export interface RunOptions {
 
 export interface Run extends StageRun {
   readonly directory: string
+  /** What the run is of, whatever becomes of its config.json while it is under way. */
+  readonly configuration: Readonly<Configuration>
   /**
    * Computes a piece of JSON once and keeps it in results/<name>.json, from where a resumed run reads it: for measurements between
    * stages. Must depend on the run's configuration alone, as it is part of the digest.
