@@ -21,7 +21,7 @@ export function exitAsExpected(code: number): never {
 /**
  * Has a process that ends while a program is still at work (its `process.exit`, an error that nobody caught) end in words and as a failure,
  * whatever code it gave. `expected` is a code to leave as it is, `wordsOf` says where an error came from, and `beforeWords` clears the
- * screen. Gives what takes this back.
+ * screen, and does nothing where that is clear: of one end it may be called twice. Gives what takes this back.
  */
 export function refusePrematureExit(
   what: string,
@@ -42,10 +42,11 @@ export function refusePrematureExit(
     const told = isExpected && code !== 0
     process.stderr.write(told ? `${ADVICE}\n` : `whetstone: ${reason(what, uncaught)}\n${ADVICE}\n`)
   }
+  const clearBefore = clearScreen
   clearScreen = options.beforeWords
   process.on('uncaughtException', onError).on('exit', onExit)
   return () => {
-    clearScreen = () => {}
+    clearScreen = clearBefore
     process.off('uncaughtException', onError).off('exit', onExit)
   }
 }

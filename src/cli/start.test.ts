@@ -24,11 +24,18 @@ it.runIf(process.platform === 'linux').each(['--help', '--version'])(
   },
 )
 
-it('what ends a program is told on a line of its own, below its progress', async () => {
+it.each([
+  ['', ''],
+  [
+    ', also after another in it was over',
+    "refusePrematureExit('inner', { expected: 130, wordsOf: (error) => error, beforeWords() {} })()",
+  ],
+])('what ends a program is told on a line of its own, below its progress%s', async (_, meanwhile) => {
   const program = `import { failInWords, refusePrematureExit } from ${JSON.stringify(exits)}
 const beforeWords = () => process.stderr.write('\\n')
 refusePrematureExit('demo', { expected: 130, wordsOf: (error) => error, beforeWords })
 process.stderr.write('[==  ] 2/4')
+${meanwhile}
 failInWords('the disk is full')`
   const command = ['--input-type=module-typescript', '-e', program]
   const { code, stderr } = await promisify(execFile)(process.execPath, command).catch((error) => error)
