@@ -4,6 +4,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, renameSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { hasCurrentEngine } from './current-engine.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const MINIMUM_RUST = [1, 89]
@@ -14,7 +15,12 @@ function rustVersion() {
   return match ? [Number(match[1]), Number(match[2])] : null
 }
 
-function fail(problem) {
+/** Ends the installation: well where the engine is there already, as in a second one from a shell without cargo (npx makes such). */
+function stopBecause(problem) {
+  if (hasCurrentEngine(root)) {
+    console.log(`whetstone: ${problem} native/whetstone.node is newer than its sources and stays as it is.`)
+    process.exit(0)
+  }
   console.error(`whetstone: ${problem}
 Its engine is built from source on installation and needs Rust ${MINIMUM_RUST.join('.')} or newer with cargo.
 Install it:  curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh
@@ -24,9 +30,9 @@ Then run the installation again.`)
 }
 
 const version = rustVersion()
-if (!version) fail('no Rust toolchain was found (`rustc --version` did not run).')
+if (!version) stopBecause('no Rust toolchain was found (`rustc --version` did not run).')
 if (version[0] < MINIMUM_RUST[0] || (version[0] === MINIMUM_RUST[0] && version[1] < MINIMUM_RUST[1]))
-  fail(`the Rust toolchain is ${version.join('.')}, which is too old.`)
+  stopBecause(`the Rust toolchain is ${version.join('.')}, which is too old.`)
 
 try {
   execFileSync('cargo', ['build', '--release', '--locked', '-p', 'whetstone-node'], {

@@ -45,8 +45,11 @@ function parseRow(line: string, where: string, { vocabularySize, context }: Limi
   } catch (error) {
     throw new CommandError(`${where}: not valid JSON: ${messageOf(error)}`)
   }
-  if (!Array.isArray(row) || row.length === 0)
-    throw new CommandError(`${where}: not a JSON array of token ids`)
+  if (!Array.isArray(row)) throw new CommandError(`${where}: not a JSON array of token ids`)
+  if (row.length === 0)
+    throw new CommandError(
+      `${where}: the row has no tokens; write two token ids or more, of which the first is not scored`,
+    )
   // The last token is only asked about, not read.
   if (row.length > context + 1)
     throw new CommandError(

@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
 
+const exits = join(import.meta.dirname, 'premature-exit.ts')
+
 const main = join(import.meta.dirname, 'main.ts')
 
 /** The command with a full disk behind its standard output. */
@@ -21,6 +23,25 @@ it.runIf(process.platform === 'linux').each(['--help', '--version'])(
     })
   },
 )
+
+it.each([
+  ['', ''],
+  [
+    ', also after another in it was over',
+    "refusePrematureExit('inner', { expected: 130, wordsOf: (error) => error, beforeWords() {} })()",
+  ],
+])('what ends a program is told on a line of its own, below its progress%s', async (_, meanwhile) => {
+  const program = `import { failInWords, refusePrematureExit } from ${JSON.stringify(exits)}
+const beforeWords = () => process.stderr.write('\\n')
+refusePrematureExit('demo', { expected: 130, wordsOf: (error) => error, beforeWords })
+process.stderr.write('[==  ] 2/4')
+${meanwhile}
+failInWords('the disk is full')`
+  const command = ['--input-type=module-typescript', '-e', program]
+  const { code, stderr } = await promisify(execFile)(process.execPath, command).catch((error) => error)
+  expect(code).toBe(1)
+  expect(stderr).toMatch(/^\[== {2}\] 2\/4\nwhetstone: the disk is full\n/)
+})
 
 it.runIf(process.platform === 'linux')(
   'a disk that is full is no concern of what writes nothing there',

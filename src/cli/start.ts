@@ -14,7 +14,7 @@ import { scoreCommand } from './commands/score.ts'
 import { tasksCommand } from './commands/tasks.ts'
 import { trainCommand } from './commands/train.ts'
 import type { LoadModel } from './load-model.ts'
-import { exitAsExpected } from './premature-exit.ts'
+import { exitAsExpected, failInWords } from './premature-exit.ts'
 import { createProgram, runProgram } from './program.ts'
 import { showProgress } from './show-progress.ts'
 
@@ -23,9 +23,7 @@ const load: LoadModel = (name, options) => loadModel(name, { ...options, onProgr
 // A reader that has seen enough (`| head`) is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') return exitAsExpected(0)
-  process.stderr.write(`whetstone: standard output cannot be written: ${systemWords(error)}\n`, () =>
-    exitAsExpected(1),
-  )
+  failInWords(`standard output cannot be written: ${systemWords(error)}`)
 })
 // What cannot be shown on the way (a full disk behind it, a closed terminal) ends no training.
 process.stderr.on('error', () => {})

@@ -32,7 +32,7 @@ describe('loadModel', () => {
     const model = await loadModel(golden, { threads: 2 })
     expect((await model.sample({ prompt: [1, 2], maxTokens: 4 }))[0]).toMatchObject({ text: '' })
     expect(() => model.tokenizer.encode('a')).toThrow(
-      'has no tokenizer, so it can be used with token ids only',
+      `${golden} has no tokenizer.json, so it can be used with token ids only; put that file of the model there`,
     )
     const copy = join(directory, 'copy')
     await model.saveWeights(copy)

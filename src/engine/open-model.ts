@@ -24,14 +24,17 @@ export async function openModel(
   }
 }
 
+const TOKENIZER_FILE = 'tokenizer.json'
+
 /** The tokenizer of a folder, where it has one. */
 export async function tokenizerOfFolder(path: string): Promise<Tokenizer | undefined> {
-  const found = await stat(join(path, 'tokenizer.json')).catch(() => undefined)
+  const found = await stat(join(path, TOKENIZER_FILE)).catch(() => undefined)
   return found && loadTokenizerFolder(path)
 }
 
 async function tokenizerOf(path: string, native: NativeModel): Promise<Tokenizer> {
-  if ((await stat(path)).isDirectory()) return (await tokenizerOfFolder(path)) ?? missingTokenizer(path)
+  if ((await stat(path)).isDirectory())
+    return (await tokenizerOfFolder(path)) ?? missingTokenizer(path, TOKENIZER_FILE)
   if (native.tokenizerJson === undefined) return missingTokenizer(path)
   const source = { tokenizerJson: native.tokenizerJson, chatTemplate: native.chatTemplate }
   const config = JSON.parse(native.config) as { bos_token_id?: number; eos_token_id?: number | number[] }

@@ -23,6 +23,8 @@ export interface MeasureSettings {
   names?: string[]
   /** In place of the benchmarks' own. */
   prompting?: Prompting
+  /** What progress and curves call the stage, where that is another name: it stands beside this one for the reader. */
+  shownAs?: string
 }
 
 export interface CodeCardOptions {
@@ -52,12 +54,13 @@ export function createCodeCard({ run, model, sandbox, benchmarks, log }: CodeCar
      * Measures the model as it is now, on all benchmarks or on those named, and keeps its weights in the run's `models/<stage>`. A
      * resumed run takes the figures that are there. Stops between tasks where the run is asked to.
      */
-    async measure(stage: string, { names, prompting }: MeasureSettings = {}): Promise<void> {
+    async measure(stage: string, { names, prompting, shownAs }: MeasureSettings = {}): Promise<void> {
+      const title = shownAs === undefined ? stage : `${stage} (${shownAs})`
       const values: Record<string, number> = {}
       const answers: CodeMeasure['answers'] = []
       for (const benchmark of benchmarks.filter(({ name }) => names?.includes(name) ?? true)) {
         const { name, samples, ...asked } = benchmark
-        const say = sayNowAndThen(`${stage}: measuring ${name}tasks`, log)
+        const say = sayNowAndThen(`${title}: measuring ${name}tasks`, log)
         const measured = await run.once(slug(`${stage} ${name}`), async () => {
           await model.saveWeights(join(run.directory, 'models', slug(stage)))
           return measureCode(model, {
@@ -76,7 +79,7 @@ export function createCodeCard({ run, model, sandbox, benchmarks, log }: CodeCar
         for (const [key, value] of Object.entries(measured.values)) values[name + key] = value
         answers.push(...measured.answers)
       }
-      keep(stage, values, answers)
+      keep(title, values, answers)
     },
     /** The card with some tasks of each benchmark and what was answered after each stage. */
     finish(notes: string[] = []): ReportCard {

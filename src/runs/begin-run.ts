@@ -2,6 +2,7 @@ import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomically } from '../files/index.ts'
 import { type Configuration, compareConfigurations, readConfiguration } from './configuration.ts'
+import { refuseEdited } from './edited-configuration.ts'
 import { namesIn } from './listings.ts'
 import { hardware, versions } from './machine.ts'
 import type { RunOptions } from './run.ts'
@@ -10,8 +11,7 @@ import { RunError, writing } from './run-error.ts'
 /** Reads the configuration of a run that goes on, or writes that of one that begins. */
 export async function beginRun(
   directory: string,
-  { name, seed, options, program, resume }: RunOptions,
-  onWarning: (text: string) => void,
+  { name, seed, options, program, resume, onNotice, onWarning = () => {} }: RunOptions,
 ): Promise<Configuration> {
   const path = join(directory, 'config.json')
   for (const folder of [directory, join(directory, 'results')]) await removeUnfinished(folder)
@@ -32,10 +32,11 @@ export async function beginRun(
       throw new RunError(
         `there is a run in ${directory} already; go on with it (--resume, in a program resume: true), or choose another directory`,
       )
+    await refuseEdited(directory, before)
     for (const warning of compareConfigurations(before, now, path)) onWarning(warning)
     return before
   }
-  if (resume && !before) onWarning(`there is no run in ${directory} yet; one begins`)
+  if (resume && !before) onNotice?.(`there is no run in ${directory} yet; one begins`)
   await writing('config.json', 'Nothing was begun', () => writeConfiguration(directory, now))
   return now
 }

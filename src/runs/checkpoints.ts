@@ -3,13 +3,13 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import type { TrainableModel } from '../engine/index.ts'
 import { sync, systemWords } from '../files/index.ts'
+import { decisiveSchema } from './configuration.ts'
 import { type FileDigest, hashFile } from './hash-file.ts'
 import { filesBelow, namesIn } from './listings.ts'
 import { RunError } from './run-error.ts'
 
 const digest = { bytes: z.int().min(0), sha256: z.string() }
-const manifestSchema = z.strictObject({
-  format: z.literal(1),
+const contents = {
   stage: z.string(),
   /** Steps of the stage that are in the weights. */
   steps: z.int().min(1),
@@ -21,13 +21,20 @@ const manifestSchema = z.strictObject({
   timingBytes: z.int().min(0),
   /** All files of the checkpoint but the manifest, by path. */
   files: z.record(z.string(), z.strictObject(digest)),
-})
-
-export type Manifest = z.infer<typeof manifestSchema>
-
-export interface Checkpoint extends Manifest {
-  directory: string
 }
+/** Checkpoints of before they kept the configuration: a run with these alone goes on with whatever its config.json says now. */
+const firstManifestSchema = z.strictObject({ format: z.literal(1), ...contents })
+const currentManifestSchema = z.strictObject({
+  format: z.literal(2),
+  ...contents,
+  /** What config.json said. */
+  configuration: decisiveSchema,
+})
+const manifestSchema = z.discriminatedUnion('format', [firstManifestSchema, currentManifestSchema])
+
+type CurrentManifest = z.infer<typeof currentManifestSchema>
+export type Manifest = z.infer<typeof manifestSchema>
+export type Checkpoint = Manifest & { directory: string }
 
 /** A folder that claims to be a checkpoint, and why it is none. */
 export interface Damaged {
@@ -47,7 +54,7 @@ export async function writeCheckpoint(
   parent: string,
   models: Readonly<Record<string, TrainableModel>>,
   state: unknown,
-  about: Omit<Manifest, 'format' | 'files'>,
+  about: Omit<CurrentManifest, 'format' | 'files'>,
 ): Promise<void> {
   const name = `${about.stage}-${about.steps}`
   const partial = join(parent, PARTIAL + name)
@@ -63,7 +70,7 @@ export async function writeCheckpoint(
       await sync(join(partial, path))
       files[path] = await hashFile(join(partial, path))
     }
-    const manifest: Manifest = { format: 1, ...about, files }
+    const manifest: CurrentManifest = { format: 2, ...about, files }
     await writeFile(join(partial, MANIFEST), JSON.stringify(manifest, null, 2), { flush: true })
     for (const folder of new Set(Object.keys(files).map((path) => path.split('/').slice(0, -1).join('/'))))
       await sync(join(partial, folder))

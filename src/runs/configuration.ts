@@ -26,6 +26,19 @@ const configurationSchema = z.strictObject({
 /** A run's config.json. */
 export type Configuration = z.infer<typeof configurationSchema>
 
+/** The parts of it that results follow from. What else keeps them can tell when config.json was edited. */
+export const decisiveSchema = configurationSchema.pick({
+  seed: true,
+  options: true,
+  program: true,
+  datasets: true,
+})
+export type Decisive = z.infer<typeof decisiveSchema>
+
+export function decisiveParts({ seed, options, program, datasets }: Configuration): Decisive {
+  return { seed, options, ...(program && { program }), datasets: { ...datasets } }
+}
+
 /** Undefined where there is no such file. */
 export async function readConfiguration(path: string): Promise<Configuration | undefined> {
   let text: string
@@ -37,7 +50,7 @@ export async function readConfiguration(path: string): Promise<Configuration | u
   }
   return parseOr(configurationSchema, text, (reason) => {
     return new RunError(
-      `${path} is not the config.json of a run (${reason}); choose another directory, or bring the file back where it was one`,
+      `${path} is not the config.json of a run (${reason}); choose another directory, or, where it was one, put back what was edited`,
     )
   })
 }
@@ -69,7 +82,8 @@ export function compareConfigurations(before: Configuration, now: Configuration,
   return warnings.map((warning) => `${warning}: results may differ from those of a run that was not resumed`)
 }
 
-function differencesOf(path: string, before: unknown, now: unknown): string[] {
+/** `key was … and is …` of each part that differs. */
+export function differencesOf(path: string, before: unknown, now: unknown): string[] {
   if (isObject(before) && isObject(now))
     return [...new Set([...Object.keys(before), ...Object.keys(now)])].flatMap((key) =>
       differencesOf(path === '' ? key : `${path}.${key}`, before[key], now[key]),

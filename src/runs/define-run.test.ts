@@ -43,7 +43,10 @@ describe('the options of a run', () => {
 
   it('go over those of the run that is resumed', () => {
     expect(
-      parseOptions(definition, ['model.heads=8'], { learningRate: 1, model: { layers: 3, heads: 1 } }),
+      parseOptions(definition, ['model.heads=8'], {
+        options: { learningRate: 1, model: { layers: 3, heads: 1 } },
+        file: 'config.json',
+      }),
     ).toEqual({
       learningRate: 1,
       model: { layers: 3, heads: 8 },

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
+import { decisiveSchema } from './configuration.ts'
 import { pathProblem } from './layout.ts'
 import { filesBelow, namesIn } from './listings.ts'
 import { parseJson } from './parse-json.ts'
@@ -8,7 +9,12 @@ import { readHistory } from './report/history.ts'
 import { type DigestedFiles, digestedFiles, digestOf } from './run-digest.ts'
 
 /** finished.json: the digest with which the run ended, and `bytes sha256` of each file in it by its name there. */
-export const finishedSchema = z.object({ digest: z.string(), files: z.record(z.string(), z.string()) })
+export const finishedSchema = z.object({
+  digest: z.string(),
+  files: z.record(z.string(), z.string()),
+  /** What config.json said. Absent of a run that ended before this was kept: nobody can tell whether that was edited since. */
+  configuration: decisiveSchema.optional(),
+})
 export type Finished = z.infer<typeof finishedSchema>
 
 /** What is wrong with the digest of a run, if anything is; `files` are those that it is of now. */
@@ -34,7 +40,7 @@ export async function missingProblem(directory: string): Promise<string | undefi
 
 /** Says which files are others than those with which the run ended, if it has ended and any are. */
 export async function changeProblem(directory: string, files?: DigestedFiles): Promise<string | undefined> {
-  const ended = await finished(directory)
+  const ended = await readFinished(directory)
   if (ended === undefined) return undefined
   const now = files ?? (await digestedFiles(directory))
   const changes = changesSince(ended.files, now)
@@ -61,7 +67,7 @@ function listed(names: readonly string[]): string {
 }
 
 /** Undefined where the run has not ended. */
-async function finished(directory: string): Promise<Finished | undefined> {
+export async function readFinished(directory: string): Promise<Finished | undefined> {
   const path = join(directory, 'finished.json')
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined

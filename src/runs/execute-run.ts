@@ -1,12 +1,13 @@
 import { join, resolve } from 'node:path'
 import type { StageReport } from '../trainers/stage.ts'
-import { readConfiguration } from './configuration.ts'
+import { type Configuration, readConfiguration } from './configuration.ts'
 import { problemsOf, type RunDefinition } from './define-run.ts'
+import { editedMeanwhile, refuseEdited } from './edited-configuration.ts'
 import { checkLayout } from './layout.ts'
 import { openRun } from './open-run.ts'
 import { parseOptions } from './parse-options.ts'
 import { cardSchema } from './report/card.ts'
-import { writeReport } from './report/write-report.ts'
+import { writeReportOf } from './report/write-report.ts'
 import { RunError, RunInterrupted } from './run-error.ts'
 import { settled } from './settled.ts'
 
@@ -22,6 +23,7 @@ export interface Execution {
   signal?: AbortSignal
   onReport?(report: StageReport): void
   onWarning?(text: string): void
+  /** Hears what the program tells of itself, and what is no trouble: that a run to be resumed is not there yet, so one begins. */
   log?(text: string): void
 }
 
@@ -38,7 +40,7 @@ export async function executeRun(
     throw new RunError(
       `the run in ${directory} is one of ${before.name}, not of ${definition.name}; name its program, or choose another directory`,
     )
-  const options = parseOptions(definition, settings, before?.options)
+  const options = await optionsOf(definition, settings, directory, before)
   const seed = execution.seed ?? before?.seed ?? definition.seed ?? 0
   const { name, checkpointEvery } = definition
   const run = await openRun(directory, {
@@ -46,6 +48,7 @@ export async function executeRun(
     options,
     ...(checkpointEvery && { checkpointEvery }),
     ...execution,
+    onNotice: log,
     seed,
   })
   try {
@@ -55,12 +58,34 @@ export async function executeRun(
       throw new RunError(`what train() returned is no report card: ${problemsOf(card.error)}`)
     if (execution.signal?.aborted) throw new RunInterrupted(directory)
     const digest = await run.finish()
-    return { digest, report: await writeReport(directory, card.data ? { card: card.data } : {}) }
+    const edited = await editedMeanwhile(directory)
+    if (edited !== undefined) execution.onWarning?.(edited)
+    return { digest, report: await writeReportOf(run, card.data) }
   } catch (error) {
     // Where even the report cannot be written, the first error is the one to tell.
-    await writeReport(directory).catch(() => {})
+    await writeReportOf(run).catch(() => {})
     throw error
   } finally {
     await run.close()
+  }
+}
+
+/**
+ * The options of a run, those of the one before with the settings over them. Where they do not fit because config.json was edited, it says
+ * so; an edit that fits is refused once the run is locked.
+ */
+async function optionsOf(
+  definition: RunDefinition,
+  settings: readonly string[],
+  directory: string,
+  before: Configuration | undefined,
+): Promise<Record<string, unknown>> {
+  if (!before) return parseOptions(definition, settings)
+  try {
+    const file = join(directory, 'config.json')
+    return parseOptions(definition, settings, { options: before.options, file })
+  } catch (error) {
+    await refuseEdited(directory, before)
+    throw error
   }
 }

@@ -2,7 +2,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { runStage } from '../trainers/stage.ts'
-import { openRun, runDigest } from './index.ts'
+import { executeRun, openRun, runDigest } from './index.ts'
 import { finish, toyOptions, toyRuns, train } from './testing/run-fixture.ts'
 import { toyModel, toyPretrain } from './testing/toy-training.ts'
 
@@ -20,6 +20,19 @@ it('a run that recorded nothing may begin anew with other options', async () => 
   await expect(
     openRun(runs.directory, { ...toyOptions, options: { steps: 6 }, resume: true }),
   ).rejects.toThrow('steps was 5 and is 6')
+})
+
+it('a resume that finds no run says so as a notice, and not as a warning', async () => {
+  const heard: string[] = []
+  const listeners = {
+    log: (text: string) => heard.push(`notice: ${text}`),
+    onWarning: (text: string) => heard.push(`warning: ${text}`),
+  }
+  const definition = { name: 'empty', train: async () => {} }
+  const { directory } = runs
+  await executeRun(definition, { directory, resume: true, ...listeners })
+  await executeRun(definition, { directory, resume: true, ...listeners })
+  expect(heard).toEqual([`notice: there is no run in ${directory} yet; one begins`])
 })
 
 it('a run that ended without a step is a run', async () => {

@@ -15,7 +15,7 @@ import {
   superfluous,
   writeCheckpoint,
 } from './checkpoints.ts'
-import type { Configuration } from './configuration.ts'
+import { type Configuration, decisiveParts } from './configuration.ts'
 import { changeProblem, type Finished, missingProblem } from './digest-problem.ts'
 import { hashFile } from './hash-file.ts'
 import { openHistory } from './history.ts'
@@ -26,7 +26,7 @@ import { parseJson } from './parse-json.ts'
 import { newestGood, removeRolloutsBeyond, restore } from './restore.ts'
 import type { Run, RunOptions } from './run.ts'
 import { digestedFiles, digestOf } from './run-digest.ts'
-import { DamagedRun, RunError, RunInterrupted, RunOver, writing } from './run-error.ts'
+import { DamagedRun, isInterruption, RunError, RunInterrupted, RunOver, writing } from './run-error.ts'
 import { sortedByName, toJsonLine } from './to-json.ts'
 import { keepTokenTexts } from './token-texts.ts'
 
@@ -53,7 +53,7 @@ export async function openRun(path: string, options: RunOptions): Promise<Run> {
 
 async function runInDirectory(directory: string, options: RunOptions, lock: Lock): Promise<Run> {
   const { seed, signal, onWarning = () => {} } = options
-  const configuration: Configuration = await beginRun(directory, options, onWarning)
+  const configuration: Configuration = await beginRun(directory, options)
   const checkpoints = join(directory, 'checkpoints')
   await makeFolder(checkpoints)
   await removePartial(checkpoints)
@@ -96,6 +96,7 @@ async function runInDirectory(directory: string, options: RunOptions, lock: Lock
 
   return {
     directory,
+    configuration,
     seed,
     ...(signal && { signal }),
 
@@ -167,6 +168,7 @@ async function runInDirectory(directory: string, options: RunOptions, lock: Lock
             best,
             metrics: await hashFile(join(directory, 'metrics.jsonl'), metrics.position),
             timingBytes: timing.position,
+            configuration: decisiveParts(configuration),
           })
         })
         written = { stage, steps: stepsDone }
@@ -183,8 +185,13 @@ async function runInDirectory(directory: string, options: RunOptions, lock: Lock
       const file = join(directory, 'results', `${name}.json`)
       const kept = await readFile(file, 'utf8').catch(ifThere)
       if (kept !== undefined) return parseJson(z.custom<T>(), kept, file)
-      const text = resultText(name, await compute())
-      refuseStopped()
+      let text: string
+      try {
+        text = resultText(name, await compute())
+        refuseStopped()
+      } catch (error) {
+        throw isInterruption(error) ? new RunInterrupted(directory, name) : error
+      }
       await writing(`the result ${name}`, stillGood(), () => writeFileAtomically(file, text))
       return JSON.parse(text) as T
     },
@@ -225,7 +232,11 @@ async function runInDirectory(directory: string, options: RunOptions, lock: Lock
       await cutHistory()
       const files = await digestedFiles(directory)
       const digest = digestOf(files)
-      const finished: Finished = { digest, files: Object.fromEntries(files) }
+      const finished: Finished = {
+        digest,
+        files: Object.fromEntries(files),
+        configuration: decisiveParts(configuration),
+      }
       await writeFileAtomically(join(directory, 'finished.json'), JSON.stringify(finished))
       return digest
     },

@@ -2,19 +2,26 @@ import { z } from 'zod'
 import { describeIssue } from '../rollouts/index.ts'
 import type { RunDefinition } from './define-run.ts'
 import { refuseUnknownKeys } from './known-keys.ts'
-import { OptionsError } from './run-error.ts'
+import { OptionsError, RunError } from './run-error.ts'
+
+/** The options of a run that is resumed, and the config.json that they are from. */
+export interface EarlierOptions {
+  options: unknown
+  file: string
+}
 
 /**
- * The options of a run: `base` (those of the run that is resumed), with `key=value` settings over them. A key may be a path
+ * The options of a run: those of the run that is resumed, with `key=value` settings over them. A key may be a path
  * (`model.layers=4`); a value is JSON, and text where it is none or where the option is a text.
  */
 export function parseOptions(
   definition: RunDefinition,
   settings: readonly string[],
-  base: unknown = {},
+  earlier?: EarlierOptions,
 ): Record<string, unknown> {
   const schema = z.strictObject(definition.options ?? {})
-  const given = structuredClone(base) as Record<string, unknown>
+  if (earlier) refuseMisfit(schema, earlier)
+  const given = structuredClone(earlier?.options ?? {}) as Record<string, unknown>
   const texts: { path: string[]; text: string }[] = []
   for (const setting of settings) {
     const cut = setting.indexOf('=')
@@ -34,6 +41,21 @@ export function parseOptions(
   parsed = schema.safeParse(given)
   if (!parsed.success) throw new OptionsError(`options: ${describeIssue(parsed.error, given)}`)
   return parsed.data
+}
+
+/** Refuses what a config.json says where the program does not take it, before settings are blamed for it. */
+function refuseMisfit(schema: z.ZodType, { options, file }: EarlierOptions): void {
+  const misfit = (reason: string) =>
+    new RunError(
+      `${file} has options that the program does not take (${reason}). Put back what was edited, in it or in the program, or begin a new run in another directory, with other options by --set`,
+    )
+  try {
+    refuseUnknownKeys(schema, options, 'options')
+  } catch (error) {
+    throw misfit((error as Error).message)
+  }
+  const { error } = schema.safeParse(options)
+  if (error) throw misfit(`options: ${describeIssue(error, options)}`)
 }
 
 function jsonOrText(text: string): unknown {

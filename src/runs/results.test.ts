@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Run } from './index.ts'
+import { RunInterrupted } from './index.ts'
 import { toyRuns } from './testing/run-fixture.ts'
 
 const { withRun } = toyRuns()
@@ -13,6 +14,30 @@ describe('results of a run', () => {
     await expect(withRun({}, (run) => run.once('odd', async () => value))).rejects.toThrow(
       `the result odd cannot be kept as JSON: ${reason}`,
     )
+  })
+
+  it.each([
+    ['stops where it is asked to', () => Promise.reject(new RunInterrupted('elsewhere'))],
+    [
+      'stops by another copy of the package',
+      () => Promise.reject(Object.assign(new Error('stopped elsewhere'), { name: 'RunInterrupted' })),
+    ],
+    ['goes to its end', async () => 1],
+  ])('says what a stop broke off, which begins anew: a measurement that %s', async (_, outcome) => {
+    const controller = new AbortController()
+    const measure = () => {
+      controller.abort()
+      return outcome()
+    }
+    const stopped = withRun({ signal: controller.signal }, (run) => run.once('pass', measure))
+    await expect(stopped).rejects.toMatchObject({
+      name: 'RunInterrupted',
+      unfinished: 'pass',
+      message: expect.stringMatching(
+        /was stopped; resume goes on with it, where the result pass begins anew$/,
+      ),
+    })
+    expect(await withRun({ resume: true }, (run) => run.once('pass', async () => 2))).toBe(2)
   })
 
   it('measures once between stages and remembers', async () => {

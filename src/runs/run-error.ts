@@ -21,9 +21,18 @@ export class OptionsError extends RunError {
 /** The run was asked to stop; its state is in a checkpoint. */
 export class RunInterrupted extends Error {
   override name = 'RunInterrupted'
-  constructor(directory: string) {
-    super(`the run in ${directory} was stopped; resume goes on with it`)
+  /** The result that was being computed: nothing of it is kept. */
+  readonly unfinished: string | undefined
+  constructor(directory: string, unfinished?: string) {
+    const anew = unfinished === undefined ? '' : `, where the result ${unfinished} begins anew`
+    super(`the run in ${directory} was stopped; resume goes on with it${anew}`)
+    this.unfinished = unfinished
   }
+}
+
+/** By its name: a program may have the class from another copy of this package. */
+export function isInterruption(error: unknown): error is RunInterrupted {
+  return (error as Error | undefined)?.name === 'RunInterrupted'
 }
 
 const FULL = /no space left on device|os error 28\b|disk quota exceeded|os error 122\b/i
@@ -38,7 +47,7 @@ export async function writing<T>(what: string, stillGood: string, write: () => P
   try {
     return await write()
   } catch (error) {
-    if (error instanceof RunError || error instanceof RunInterrupted) throw error
+    if (error instanceof RunError || isInterruption(error)) throw error
     const reason = isDiskFull(error)
       ? 'the disk is full. Free some space and resume the run (--resume)'
       : (error as Error).message

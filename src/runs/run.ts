@@ -1,5 +1,6 @@
 import type { TrainableModel } from '../engine/index.ts'
 import type { StageReport, StageRun } from '../trainers/stage.ts'
+import type { Configuration } from './configuration.ts'
 
 export interface RunOptions {
   name: string
@@ -16,12 +17,16 @@ export interface RunOptions {
   /** A checkpoint is due after so many steps, or so many seconds. Results do not depend on it. Default: 60 seconds. */
   checkpointEvery?: { steps?: number; seconds?: number }
   onReport?(report: StageReport): void
+  /** Hears what is no trouble: that a run to be resumed is not there yet, so one begins. */
+  onNotice?(text: string): void
   /** Hears what a reader of the run should know: a damaged checkpoint, another machine. */
   onWarning?(text: string): void
 }
 
 export interface Run extends StageRun {
   readonly directory: string
+  /** What the run is of, whatever becomes of its config.json while it is under way. */
+  readonly configuration: Readonly<Configuration>
   /**
    * Computes a piece of JSON once and keeps it in results/<name>.json, from where a resumed run reads it: for measurements between
    * stages. Must depend on the run's configuration alone, as it is part of the digest.

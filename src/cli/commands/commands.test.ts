@@ -186,7 +186,7 @@ describe('score', () => {
   it.each([
     ['[1, 2', 'line 1: not valid JSON'],
     ['[1]\n{"a": 1}', 'line 2: not a JSON array'],
-    ['[]', 'line 1: not a JSON array'],
+    ['[]', 'line 1: the row has no tokens; write two token ids or more, of which the first is not scored'],
     ['[1, -1]', 'entry 1 is -1'],
     ['[1.5, 2]', 'entry 0 is 1.5'],
     ['["a", 2]', 'entry 0 is "a"'],

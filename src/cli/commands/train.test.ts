@@ -92,6 +92,41 @@ describe('whetstone train', () => {
     expect(resumed.stdout.split('\n')[1]).toBe(whole.stdout.split('\n')[1])
   })
 
+  it('says which measurement Ctrl-C broke off, and that it begins anew', async () => {
+    const measuring = await file(
+      'measuring.ts',
+      `import { defineRun, RunInterrupted } from ${JSON.stringify(join(source, 'runs', 'index.ts'))}
+export default defineRun({
+  name: 'measuring',
+  async train({ run, log }) {
+    await run.once('held-out', async () => {
+      log('at work')
+      while (!run.signal.aborted) await new Promise((resolve) => setTimeout(resolve, 10))
+      throw new RunInterrupted(run.directory)
+    })
+  },
+})
+`,
+    )
+    const run = join(directory, 'measuring')
+    const child = spawn(process.execPath, [main, 'train', measuring, '--run', run])
+    let stderr = ''
+    child.stderr.on('data', (text) => {
+      stderr += text
+    })
+    await once(child.stderr, 'data')
+    child.kill('SIGINT')
+    const [code] = await once(child, 'close')
+    expect({ code, stderr }).toEqual({
+      code: 130,
+      stderr: `at work
+stopping after this step, with a checkpoint, or in a measurement, which then begins anew on a resume; press Ctrl-C again to end at once
+stopped; this goes on from what the run has kept (held-out was broken off and begins anew):
+  npx whetstone train ${measuring} --run ${run} --resume
+`,
+    })
+  })
+
   it('ends at once on a second Ctrl-C, and can be resumed', async () => {
     const sleepy = await file(
       'sleepy.ts',

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
-import { executeRun, loadDefinition, programAt, withPlace } from '../../runs/index.ts'
+import { executeRun, isInterruption, loadDefinition, programAt, withPlace } from '../../runs/index.ts'
 import { CommandError } from '../command-error.ts'
 import { collect, integer, nonEmpty } from '../option-parsers.ts'
 import { refusePrematureExit } from '../premature-exit.ts'
@@ -49,7 +49,7 @@ export function trainCommand(recipes: Recipes): Command {
     .addHelpText(
       'after',
       `
-Ctrl-C ends the run after the step in hand, with a checkpoint; a second one ends it at once.
+Ctrl-C ends the run after the step in hand, with a checkpoint, or in a measurement, which begins anew on a resume; a second one ends it at once.
 The last line is the digest of weights, optimisers, metrics, rollouts and results: two runs of one configuration have the same, resumed or not.
 Exit codes: 0 the run went to its end, 1 failure, 2 wrong usage, ${INTERRUPTED} stopped by Ctrl-C.`,
     )
@@ -103,9 +103,11 @@ async function train(
     }
   } catch (error) {
     screen.stop()
-    if ((error as Error | undefined)?.name !== 'RunInterrupted') throw withPlace(error, file)
+    if (!isInterruption(error)) throw withPlace(error, file)
     const again = ['npx whetstone train', quoted(name), '--run', quoted(options.run), '--resume']
-    process.stderr.write(`stopped; this goes on from what the run has kept:\n  ${again.join(' ')}\n`)
+    const { unfinished } = error
+    const anew = unfinished === undefined ? '' : ` (${unfinished} was broken off and begins anew)`
+    process.stderr.write(`stopped; this goes on from what the run has kept${anew}:\n  ${again.join(' ')}\n`)
     process.exitCode = INTERRUPTED
   } finally {
     over()
@@ -130,7 +132,9 @@ function stopOnSignals(screen: StepsOnScreen): { signal: AbortSignal; forget(): 
       screen.stop()
       process.exit(INTERRUPTED)
     }
-    screen.line('stopping after this step, with a checkpoint; press Ctrl-C again to end at once')
+    screen.line(
+      'stopping after this step, with a checkpoint, or in a measurement, which then begins anew on a resume; press Ctrl-C again to end at once',
+    )
     controller.abort()
   }
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal)

@@ -247,6 +247,11 @@ describe('a short name', () => {
 })
 
 describe('a local model', () => {
+  async function put(path: string): Promise<void> {
+    await mkdir(join(path, '..'), { recursive: true })
+    await writeFile(path, '{}')
+  }
+
   it('is a checkpoint folder, an adapter folder or a .gguf file', async () => {
     const folder = join(cache, 'folder')
     await mkdir(folder)
@@ -283,6 +288,29 @@ describe('a local model', () => {
       `adapter_config.json). There are models in it: adapter, rl, small.gguf; give one, as ${join(folder, 'adapter')}`,
     )
     await expect(resolve(join(folder, 'run'))).rejects.toThrow('is a training run, not a checkpoint')
+  })
+
+  it('is named where a folder of training runs, or a part of a run, is given in its place', async () => {
+    const run = join(cache, 'runs', 'tiny')
+    for (const file of ['config.json', 'metrics.jsonl', 'lock/none', 'checkpoints/sft-1/models/policy/state'])
+      await put(join(run, file))
+    await expect(resolve(join(cache, 'runs'))).rejects.toThrow(/adapter_config\.json\)$/)
+    await put(join(run, 'models', 'sft', 'config.json'))
+    await expect(resolve(join(cache, 'runs'))).rejects.toThrow(
+      `There are models in it: tiny/models/sft; give one, as ${run}/models/sft`,
+    )
+    for (const part of ['checkpoints', 'checkpoints/sft-1', 'checkpoints/sft-1/models/policy'])
+      await expect(resolve(join(run, part))).rejects.toThrow(
+        `${join(run, part)} is a part of the training run ${run}, not a model; its models, where it has any yet, are the folders in ${run}/models`,
+      )
+    await expect(resolve(join(run, 'models'))).rejects.toThrow('There are models in it: sft; give one')
+  })
+
+  it('is named where one of its files is given in its place', async () => {
+    const folder = join(cache, 'model')
+    for (const file of ['config.json', 'model.safetensors']) await put(join(folder, file))
+    const file = join(folder, 'model.safetensors')
+    await expect(resolve(file)).rejects.toThrow(`${file} is one file of a model; give its folder, ${folder}`)
   })
 
   it.each(['', 'nonesuch', 'toString'])(

@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { cacheDirectory } from './cache-directory.ts'
 import { parseHubName, resolveHubModel } from './hub.ts'
-import { isRun, modelsInside } from './models-inside.ts'
+import { isModelFolder, modelsInside, runAround } from './models-inside.ts'
 import type { OnProgress } from './progress.ts'
 import { ResolveError } from './resolve-error.ts'
 import { shortNames } from './short-names.ts'
@@ -51,19 +51,23 @@ async function localModel(name: string): Promise<ResolvedModel> {
     throw new ResolveError(
       `there is no model ${JSON.stringify(name)}: it is neither a folder, nor a .gguf file, nor hf:owner/name, nor one of ${Object.keys(shortNames).join(', ')}`,
     )
+  const run = await runAround(path)
+  const runsModels = run && `its models, where it has any yet, are the folders in ${join(run, 'models')}`
   if (found.isDirectory()) {
     const has = (file: string) => stat(join(path, file)).catch(() => undefined)
-    if (await isRun(path))
-      throw new ResolveError(
-        `${path} is a training run, not a checkpoint; its models, where it has any yet, are the folders in ${join(path, 'models')}`,
-      )
+    if (run === path) throw new ResolveError(`${path} is a training run, not a checkpoint; ${runsModels}`)
     if (await has('config.json')) return { kind: 'model', path, name: path }
     if (await has('adapter_config.json')) return { kind: 'adapter', path, name: path }
+    const models = await modelsInside(path)
+    if (run && models.length === 0)
+      throw new ResolveError(`${path} is a part of the training run ${run}, not a model; ${runsModels}`)
     throw new ResolveError(
-      `${path} is not a checkpoint: it has no config.json (nor is it an adapter, with an adapter_config.json)${hint(path, await modelsInside(path))}`,
+      `${path} is not a checkpoint: it has no config.json (nor is it an adapter, with an adapter_config.json)${hint(path, models)}`,
     )
   }
   if (found.isFile() && path.endsWith('.gguf')) return { kind: 'model', path, name: path }
+  if (await isModelFolder(dirname(path)))
+    throw new ResolveError(`${path} is one file of a model; give its folder, ${dirname(path)}`)
   throw new ResolveError(`${path} is not a model: give a checkpoint folder or a .gguf file`)
 }
 

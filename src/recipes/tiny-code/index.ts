@@ -98,12 +98,12 @@ export default defineRun({
       await runToEnd(
         groupPreference({
           ...onTests,
-          algorithm: 'gdpo-contrast',
+          algorithm: preference,
           steps: options.preferenceSteps,
           optimizer: { learningRate: 2e-4, warmupSteps: 2, beta2: 0.99 },
         }),
       )
-      await card.measure('preference')
+      await card.measure('preference', { shownAs: preference })
 
       await runToEnd(
         policyGradient({
@@ -155,6 +155,8 @@ export default defineRun({
   },
 })
 
+/** The algorithm of the preference stage, which progress and curves name. */
+const preference = 'gdpo-contrast'
 /** Of a step that learns from tests; all its answers are in flight at once. */
 const tasksPerStep = 32
 const groupSize = 8

@@ -6,8 +6,10 @@ import type { z } from 'zod'
 import { writeFileAtomically } from '../../files/index.ts'
 import { readConfiguration } from '../configuration.ts'
 import { finishedSchema } from '../digest-problem.ts'
+import { refuseEdited } from '../edited-configuration.ts'
 import { checkRun } from '../layout.ts'
 import { parseJson } from '../parse-json.ts'
+import type { Run } from '../run.ts'
 import { RunError } from '../run-error.ts'
 import { readTokenTexts } from '../token-texts.ts'
 import { cardSchema, type ReportCard } from './card.ts'
@@ -29,8 +31,28 @@ export async function writeReport(path: string, { card }: { card?: ReportCard } 
   await checkRun(directory)
   const configuration = await readConfiguration(join(directory, 'config.json'))
   if (!configuration) throw new RunError(`there is no run in ${directory}: it has no config.json`)
-  const cardFile = join(directory, 'card.json')
-  if (card) await writeFileAtomically(cardFile, JSON.stringify(cardSchema.parse(card), null, 2))
+  if (card) await keepCard(directory, card)
+  // Once the card is safe: nobody could give it again.
+  await refuseEdited(directory, configuration)
+  return draw({ directory, configuration })
+}
+
+/** The same for a run that is open: its configuration is known, whatever became of config.json on the way. */
+export async function writeReportOf(run: Run, card?: ReportCard): Promise<string> {
+  await checkRun(run.directory)
+  if (card) await keepCard(run.directory, card)
+  return draw(run)
+}
+
+function cardFile(directory: string): string {
+  return join(directory, 'card.json')
+}
+
+function keepCard(directory: string, card: ReportCard): Promise<void> {
+  return writeFileAtomically(cardFile(directory), JSON.stringify(cardSchema.parse(card), null, 2))
+}
+
+async function draw({ directory, configuration }: Pick<Run, 'directory' | 'configuration'>): Promise<string> {
   const history = await readHistory(directory)
   const rollouts = await chooseRollouts(
     directory,
@@ -41,7 +63,7 @@ export async function writeReport(path: string, { card }: { card?: ReportCard } 
     configuration,
     tokenTexts: Object.fromEntries(tokensIn(rollouts.steps).map((id) => [id, texts[id] ?? ''])),
     finished: await readJson(finishedSchema.pick({ digest: true }), join(directory, 'finished.json')),
-    card: card ?? (await readJson(cardSchema, cardFile)),
+    card: await readJson(cardSchema, cardFile(directory)),
     stages: history.map((stage) => ({ ...stageCosts(stage), ...stagePlots(stage) })),
     rollouts: {
       coverage: rollouts.coverage,
