@@ -19,6 +19,7 @@ const [promptCount, sampleCount, tokens] = [prompts.length, samples, newTokens].
 ) as [number, number, number]
 
 const baselineBytes = memory('VmRSS')
+// Room for the activations of a whole step: one micro-batch, as TRL has it.
 const base = await loadModel(modelPath, { precision, activationBytes: 1.5 * 2 ** 30 })
 const { model, busySeconds, forwardTimed } = busyModel(await base.trainable({ full: true }))
 const reference = {
