@@ -25,10 +25,8 @@ by_isa! {
 
 /// One row as f32.
 pub fn widen_row<E: Element>(from: &[E], to: &mut [f32]) {
-    if TypeId::of::<E>() == TypeId::of::<Bf16>() {
-        // SAFETY: the types are the same.
-        widen_bf16(unsafe { std::slice::from_raw_parts(from.as_ptr().cast(), from.len()) }, to);
-        return;
+    if let Some(from) = as_slice(from) {
+        return widen_bf16(from, to);
     }
     for (to, from) in to.iter_mut().zip(from) {
         *to = from.to_f32();
@@ -48,13 +46,7 @@ pub fn convert_elements<S: Element, E: Element>(from: &[S], to: &mut [E]) {
 /// Rounds one row; what `to` has beyond it becomes zero.
 pub fn convert_row<E: Element>(from: &[f32], to: &mut [E]) {
     let (values, padding) = to.split_at_mut(from.len());
-    if let Some(values) = as_bf16(values) {
-        round_bf16(from, values);
-    } else {
-        for (to, from) in values.iter_mut().zip(from) {
-            *to = E::from_f32(*from);
-        }
-    }
+    convert_elements(from, values);
     padding.fill(E::default());
 }
 

@@ -6,12 +6,8 @@ use std::arch::x86_64::*;
 
 use crate::element::Element;
 
-/// Groups of the reduction that callers turn around at a time.
+/// Groups of the reduction along each side of the blocks that vectors turn, and that callers turn around at a time.
 pub const TURNED: usize = 16;
-
-/// Groups of the reduction along each side of the blocks that vectors turn.
-#[cfg(target_arch = "x86_64")]
-const BLOCK: usize = 16;
 
 /// From `[rows][groups]` groups to `[groups][rows]`. The strides count elements, those of whole groups.
 pub fn transpose_groups<E: Element>(
@@ -55,9 +51,9 @@ fn transpose_blocks<E: Element>(
         return (0, 0);
     }
     let (from_stride, to_stride) = (from_stride / E::GROUP, to_stride / E::GROUP);
-    let (block_rows, block_groups) = (rows / BLOCK * BLOCK, groups / BLOCK * BLOCK);
-    for row in (0..block_rows).step_by(BLOCK) {
-        for group in (0..block_groups).step_by(BLOCK) {
+    let (block_rows, block_groups) = (rows / TURNED * TURNED, groups / TURNED * TURNED);
+    for row in (0..block_rows).step_by(TURNED) {
+        for group in (0..block_groups).step_by(TURNED) {
             // SAFETY: both hold the block by the assertions of the caller, in groups of four bytes; the machine has AVX-512.
             unsafe {
                 let from = from.as_ptr().cast::<i32>().add(row * from_stride + group);
@@ -74,11 +70,11 @@ fn transpose_blocks<E: Element>(_: &[E], _: usize, _: usize, _: usize, _: &mut [
     (0, 0)
 }
 
-#[cfg(target_arch = "x86_64")]
 /// Turns 16 rows of 16 four-byte numbers, `from_stride` apart, into 16 columns, `to_stride` apart.
 ///
 /// # Safety
 /// Both hold the block; the machine has AVX-512.
+#[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
 unsafe fn transpose_16(from: *const i32, from_stride: usize, to: *mut i32, to_stride: usize) {
     let mut rows = [_mm512_setzero_si512(); 16];
