@@ -73,6 +73,19 @@ pub fn prefetch_line<T>(address: *const T) {
     let _ = address;
 }
 
+/// Asks for the line of an address, to be written: a store that misses the caches waits for the line, and few can wait at once.
+#[inline(always)]
+pub fn prefetch_to_write<T>(address: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
+        // SAFETY: a prefetch never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_ET0>(address.cast::<i8>()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
+
 /// Lengthens a buffer to `length` where it is shorter.
 #[inline(always)]
 pub fn grow<T: Copy + Default>(buffer: &mut Vec<T>, length: usize) {

@@ -4,18 +4,17 @@ use crate::buffers::{Buffer, Buffers};
 use crate::convert::convert_row;
 use crate::element::Element;
 use crate::gemm::{GemmElement, PANEL, Visits, gemm_visits};
+use crate::memory::prefetch_to_write;
 use crate::model::layout::Slot;
 use crate::model::linear::{Adapted, Input, is_adapted, linear, stride_of};
 use crate::model::weights::Weights;
 use crate::ops::attention::{Attention, Span};
+use crate::ops::head_tile::{MAX_HEAD, place_head};
 use crate::ops::norm::{rms_norm, rms_norm_row};
 use crate::ops::pages::{Heads, PageWrite, Pages};
 use crate::ops::swiglu::{swiglu, swiglu_product};
 use crate::ops::{convert, for_rows};
 use crate::pool::{Parts, Pool};
-
-/// Longest head whose sums a tile keeps at hand: 32 rows of them are a third of the L1 cache.
-const MAX_HEAD: usize = 128;
 
 /// Rows to compute: tokens at positions, on spans that say what they attend to.
 pub struct Batch<E> {
@@ -277,24 +276,23 @@ impl<E: GemmElement> Pass<'_, E> {
         let parts = [Parts::new(queries), Parts::new(keys), Parts::new(values)];
         let visits = Visits { count: heads + 2 * kv_heads, width: dim / PANEL, step: dim / PANEL, apart: 1 };
         let input = Input { data: normed, rows: self.rows(), columns: sizes.hidden }.rows_of(0..self.rows());
+        // Of the head that a visit computes: which part, where in a row of it, and that row's width.
+        let place = |visit: usize| match visit {
+            _ if visit < heads => (0, visit * dim, sizes.query_width()),
+            _ if visit < heads + kv_heads => (1, (visit - heads) * dim, sizes.key_width()),
+            _ => (2, (visit - heads - kv_heads) * dim, sizes.key_width()),
+        };
         gemm_visits(self.pool, input, matrix.view(), visits, &|rows, visit, sums| {
-            let (part, head, width) = match visit {
-                _ if visit < heads => (0, visit, sizes.query_width()),
-                _ if visit < heads + kv_heads => (1, visit - heads, sizes.key_width()),
-                _ => (2, visit - heads - kv_heads, sizes.key_width()),
-            };
-            let mut head_sums = [0.0f32; MAX_HEAD];
-            let head_sums = &mut head_sums[..dim];
+            let (part, column, width) = place(visit);
+            let (next_part, next_column, next_width) = place((visit + 1).min(visits.count - 1));
+            let bias = bias.get(visit * dim..(visit + 1) * dim).unwrap_or_default();
             for (index, row) in rows.clone().enumerate() {
-                for (to, tile) in head_sums.chunks_exact_mut(PANEL).zip(sums.chunks_exact(rows.len() * PANEL)) {
-                    to.copy_from_slice(&tile[index * PANEL..(index + 1) * PANEL]);
-                }
-                head_sums.iter_mut().zip(bias.iter().skip(visit * dim)).for_each(|(value, bias)| *value += bias);
-                if part < 2 {
-                    self.weights.rope.rotate(head_sums, self.batch.positions[row] as usize, false);
-                }
+                let next = parts[next_part].pointer().wrapping_add(row * next_width + next_column);
+                (0..dim).step_by(PANEL).for_each(|at| prefetch_to_write(next.wrapping_add(at)));
+                let angles = (part < 2).then(|| self.weights.rope.angles(self.batch.positions[row] as usize));
                 // SAFETY: tiles do not overlap.
-                convert_row(head_sums, unsafe { parts[part].get(row * width + head * dim, dim) });
+                let out = unsafe { parts[part].get(row * width + column, dim) };
+                place_head(sums, rows.len(), index, bias, angles, out);
             }
         });
     }

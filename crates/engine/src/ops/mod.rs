@@ -6,6 +6,7 @@ pub mod attention_backward;
 mod attention_tile;
 mod chunk_sums;
 pub mod head;
+pub mod head_tile;
 pub mod math;
 pub mod norm;
 pub mod outer;

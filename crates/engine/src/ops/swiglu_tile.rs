@@ -147,6 +147,22 @@ mod registers {
         unsafe { [_mm512_loadu_ps(row.as_ptr()), _mm512_loadu_ps(row.as_ptr().add(PANEL / 2))] }
     }
 
+    /// Stores what is not read again for long without reading the line first or keeping it in a cache.
+    ///
+    /// # Safety
+    /// There is room for 32 numbers at `to`; a store fence follows before another thread reads them.
+    #[target_feature(enable = "avx512f")]
+    unsafe fn store_past_caches(to: *mut Bf16, numbers: __m512i) {
+        // SAFETY: by this function's contract; only a whole line can go past the caches.
+        unsafe {
+            if to.addr().is_multiple_of(size_of::<__m512i>()) {
+                _mm512_stream_si512(to.cast(), numbers);
+            } else {
+                _mm512_storeu_si512(to.cast(), numbers);
+            }
+        }
+    }
+
     /// # Safety
     /// As `forward_tile`, of bf16, on a machine with AVX-512.
     #[target_feature(enable = "avx512f,avx512bw")]
@@ -161,10 +177,14 @@ mod registers {
             // SAFETY: by this function's contract.
             unsafe {
                 for (place, [low, high]) in kept.into_iter().flatten().zip([gate, up]) {
-                    _mm512_storeu_si512(place.row(row).cast(), pack_32(low, high));
+                    store_past_caches(place.row(row), pack_32(low, high));
                 }
                 _mm512_storeu_si512(out.row(row).cast(), pack_32(activation(0), activation(1)));
             }
+        }
+        if kept.is_some() {
+            // What went past the caches is ordered with other stores only by this.
+            _mm_sfence();
         }
     }
 

@@ -1,0 +1,135 @@
+//! Heads of a tile: queries, keys or values of one row whose sums are at hand get their bias and their rotation, and are rounded.
+
+use crate::convert::convert_row;
+use crate::element::Element;
+use crate::gemm::PANEL;
+use crate::ops::rope::{Angles, rotate};
+
+/// Longest head whose sums a tile keeps at hand: 32 rows of them are a third of the L1 cache.
+pub const MAX_HEAD: usize = 128;
+
+/// From row `index` of the sums of a head, [panels, rows, 32], with its bias (empty: none) and where it is to be rotated its angles, to the head
+/// in `out`, which is as long as the panels.
+pub fn place_head<E: Element>(
+    sums: &[f32],
+    rows: usize,
+    index: usize,
+    bias: &[f32],
+    angles: Option<Angles<'_>>,
+    out: &mut [E],
+) {
+    #[cfg(target_arch = "x86_64")]
+    if bias.is_empty() && registers::take::<E>(angles) {
+        assert!(index < rows && sums.len() >= out.len() * rows && out.len().is_multiple_of(PANEL), "no such row");
+        // SAFETY: E is bf16, the machine has AVX-512, and the sums and the head are as long as was asserted.
+        return unsafe { registers::place(sums.as_ptr().add(index * PANEL), rows * PANEL, angles, registers::of(out)) };
+    }
+    let mut head = [0.0f32; MAX_HEAD];
+    let head = &mut head[..out.len()];
+    for (to, tile) in head.chunks_exact_mut(PANEL).zip(sums.chunks_exact(rows * PANEL)) {
+        to.copy_from_slice(&tile[index * PANEL..(index + 1) * PANEL]);
+    }
+    head.iter_mut().zip(bias).for_each(|(value, bias)| *value += bias);
+    if let Some(angles) = angles {
+        rotate(head, angles.cos, angles.sin, 1.0);
+    }
+    convert_row(head, out);
+}
+
+#[cfg(target_arch = "x86_64")]
+mod registers {
+    use std::any::TypeId;
+    use std::arch::x86_64::*;
+
+    use super::{Angles, MAX_HEAD, PANEL};
+    use crate::element::{Bf16, Element};
+    use crate::isa::{Isa, isa};
+    use crate::ops::vectors::{pack_32, round_16};
+
+    const LANES: usize = 16;
+
+    /// Whether heads of E with these angles go through registers.
+    pub fn take<E: Element>(angles: Option<Angles<'_>>) -> bool {
+        let whole = angles.is_none_or(|angles| angles.cos.len().is_multiple_of(LANES));
+        let vectors = matches!(isa(), Isa::Amx | Isa::Avx512Bf16 | Isa::Avx512);
+        whole && vectors && TypeId::of::<E>() == TypeId::of::<Bf16>()
+    }
+
+    /// A head, which is of bf16 where `take` said so.
+    pub fn of<E>(head: &mut [E]) -> &mut [Bf16] {
+        assert!(size_of::<E>() == size_of::<Bf16>());
+        // SAFETY: by this function's contract the types are the same.
+        unsafe { std::slice::from_raw_parts_mut(head.as_mut_ptr().cast(), head.len()) }
+    }
+
+    /// The sums of a head lie in panels `apart` from each other.
+    ///
+    /// # Safety
+    /// The panels hold a head as long as `out`, which is at most `MAX_HEAD`; the machine has AVX-512.
+    #[target_feature(enable = "avx512f,avx512bw")]
+    pub unsafe fn place(sums: *const f32, apart: usize, angles: Option<Angles<'_>>, out: &mut [Bf16]) {
+        let mut head = [_mm512_setzero_ps(); MAX_HEAD / LANES];
+        let head = &mut head[..out.len() / LANES];
+        for (index, lanes) in head.iter_mut().enumerate() {
+            let column = index * LANES;
+            // SAFETY: by this function's contract.
+            *lanes = unsafe { _mm512_loadu_ps(sums.add(column / PANEL * apart + column % PANEL)) };
+        }
+        if let Some(Angles { cos, sin }) = angles {
+            let (low, high) = head.split_at_mut(cos.len() / LANES);
+            let (cos, _) = cos.as_chunks::<LANES>();
+            let (sin, _) = sin.as_chunks::<LANES>();
+            for (((low, high), cos), sin) in low.iter_mut().zip(high).zip(cos).zip(sin) {
+                // SAFETY: the arrays are as long as a register.
+                let (cos, sin) = unsafe { (_mm512_loadu_ps(cos.as_ptr()), _mm512_loadu_ps(sin.as_ptr())) };
+                let (x, y) = (*low, *high);
+                *low = _mm512_fmsub_ps(x, cos, _mm512_mul_ps(y, sin));
+                *high = _mm512_fmadd_ps(y, cos, _mm512_mul_ps(x, sin));
+            }
+        }
+        for (pair, to) in head.chunks_exact(2).zip(out.chunks_exact_mut(2 * LANES)) {
+            let packed = pack_32(round_16(pair[0]), round_16(pair[1]));
+            // SAFETY: `to` holds 32 numbers of two bytes.
+            unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), packed) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::element::Bf16;
+    use crate::ops::rope::RopeTable;
+
+    fn as_step_by_step<E: Element>() {
+        for (dim, rotated) in [(32, 32), (64, 64), (96, 32), (128, 128), (64, 24)] {
+            let frequencies: Vec<f64> = (0..rotated / 2).map(|i| 1.0 / (1.0 + i as f64)).collect();
+            let rope = RopeTable::new(&frequencies, 64);
+            let rows = 5;
+            let sums: Vec<f32> = (0..rows * dim).map(|i| (i * 7919 % 1013) as f32 / 100.0 - 5.0).collect();
+            let some: Vec<f32> = (0..dim).map(|i| i as f32 * 0.01).collect();
+            for (index, bias) in (0..rows).flat_map(|index| [(index, &[][..]), (index, &some[..])]) {
+                for angles in [None, Some(rope.angles(7 * index))] {
+                    let mut head: Vec<f32> = (0..dim)
+                        .map(|at| sums[at / PANEL * rows * PANEL + index * PANEL + at % PANEL])
+                        .enumerate()
+                        .map(|(at, sum)| if bias.is_empty() { sum } else { sum + bias[at] })
+                        .collect();
+                    if angles.is_some() {
+                        rope.rotate(&mut head, 7 * index, false);
+                    }
+                    let expected: Vec<E> = head.into_iter().map(E::from_f32).collect();
+                    let mut out = vec![E::default(); dim];
+                    place_head(&sums, rows, index, bias, angles, &mut out);
+                    assert_eq!(out, expected, "head of {dim}, {rotated} rotated, row {index}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_placed_head_has_the_bits_of_bias_rotation_and_rounding_one_after_another() {
+        as_step_by_step::<f32>();
+        as_step_by_step::<Bf16>();
+    }
+}
