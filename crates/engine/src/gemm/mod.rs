@@ -26,7 +26,6 @@ pub use visits::{Visits, gemm_visits};
 use std::ops::Range;
 
 use crate::element::Element;
-use crate::memory::{prefetch_line, prefetch_to_write};
 use crate::pool::{Parts, Pool};
 
 /// Columns of a panel.
@@ -234,9 +233,6 @@ fn drive<'a, E: GemmElement>(
                     let b_panel = &b.panel(panel)[start * PANEL..];
                     let width = (columns - panel * PANEL).min(PANEL);
                     let c_offset = row * c.stride + c.offset + panel * PANEL;
-                    if start == 0 && panel + 1 < panels.end {
-                        ask_for_sums(&output, begin, c_offset + PANEL, c.stride, height);
-                    }
                     // SAFETY: bounds are asserted above and by slicing; tasks write disjoint tiles of C.
                     unsafe {
                         let c_tile = output.pointer().add(c_offset);
@@ -259,20 +255,6 @@ fn drive<'a, E: GemmElement>(
             }
         }
     });
-}
-
-/// Asks for what the sums of a tile start from and for where they go, in lines of 16 numbers, while another tile is computed.
-#[inline(always)]
-fn ask_for_sums(c: &Parts<f32>, begin: Start<'_>, offset: usize, stride: usize, height: usize) {
-    for row in 0..height {
-        for at in [0, PANEL / 2] {
-            let place = offset + row * stride + at;
-            if let Start::From(d) = begin {
-                prefetch_line(d.as_ptr().wrapping_add(place));
-            }
-            prefetch_to_write(c.pointer().wrapping_add(place));
-        }
-    }
 }
 
 /// Splits C into tasks of columns of B that stay in the L2 cache, in units of so many bytes each that a visit of a row tile goes over, and of tiles of A:
