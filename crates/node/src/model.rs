@@ -223,13 +223,31 @@ impl NativeModel {
     #[napi(ts_return_type = "Promise<NativeOutputs>")]
     pub fn forward<'env>(&self, env: &'env Env, inputs: NativeInputs) -> Result<Object<'env>> {
         let inputs = read_inputs(&inputs)?;
-        self.run(env, move |model| Ok(write_outputs(model.forward(&inputs)?)))
+        self.run(env, move |model| Ok(write_outputs(model.forward(&inputs)?, false)))
     }
 
     #[napi(ts_return_type = "Promise<NativeOutputs>")]
     pub fn forward_keep<'env>(&self, env: &'env Env, inputs: NativeInputs, recompute: bool) -> Result<Object<'env>> {
         let inputs = read_inputs(&inputs)?;
-        self.run(env, move |model| Ok(write_outputs(model.forward_keep(&inputs, recompute)?)))
+        self.run(env, move |model| {
+            let (outputs, sampled) = model.forward_keep(&inputs, recompute)?;
+            Ok(write_outputs(outputs, sampled))
+        })
+    }
+
+    /// Whether sampling keeps what it computes, for the passes that train on it.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn keep_sampled<'env>(&self, env: &'env Env, on: bool) -> Result<Object<'env>> {
+        self.run(env, move |model| model.keep_sampled(on))
+    }
+
+    /// Lets go of what sampling kept.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn forget_sampled<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        self.run(env, |model| {
+            model.forget_sampled();
+            Ok(())
+        })
     }
 
     #[napi(ts_return_type = "Promise<void>")]

@@ -64,7 +64,7 @@ fn submit(model: &Model<f32>, ask: SampleAsk) -> Receiver<Event> {
     let (sender, receiver) = channel();
     let hear = Box::new(move |event| drop(sender.send(event)));
     let mut group = model.sampling.lock().unwrap();
-    group.submit(&model.weights, model.version, None, ask, hear).unwrap();
+    group.submit(&model.weights, model.version, None, None, ask, hear).unwrap();
     receiver
 }
 
@@ -78,7 +78,7 @@ fn a_failure_inside_the_engine_reaches_every_request_with_its_message_and_later_
         drop(sender.send(event));
     };
     let broken = ask(2, &prompt(2, 10), 3, 200);
-    model.sampling.lock().unwrap().submit(&model.weights, model.version, None, broken, Box::new(hear)).unwrap();
+    model.sampling.lock().unwrap().submit(&model.weights, model.version, None, None, broken, Box::new(hear)).unwrap();
     let runtime = Runtime::start();
     runtime.run_sampler(std::sync::Arc::clone(&model.sampling) as _);
     for events in [other, receiver] {
