@@ -241,13 +241,18 @@ impl NativeModel {
         self.run(env, move |model| model.keep_sampled(on))
     }
 
-    /// Lets go of what sampling kept.
+    /// Lets go of what sampling kept. A model that was disposed has nothing.
     #[napi(ts_return_type = "Promise<void>")]
     pub fn forget_sampled<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        self.run(env, |model| {
-            model.forget_sampled();
-            Ok(())
-        })
+        let (inner, held) = (self.inner.clone(), Arc::clone(&self.held));
+        let work = move || {
+            let mut model = inner.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Ok(model.as_mut().map_or(0, |model| {
+                model.forget_sampled();
+                model.bytes()
+            }))
+        };
+        promise(env, work, move |env, bytes| held.set(env, bytes))
     }
 
     #[napi(ts_return_type = "Promise<void>")]

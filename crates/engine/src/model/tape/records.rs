@@ -15,8 +15,8 @@ const CHUNK_BYTES: usize = 32 << 20;
 pub(super) struct Records<E> {
     layers: usize,
     /// Widths of what a record holds: `floats_of` and `elements_of` in their order.
-    floats: [usize; 4],
-    elements: [usize; 5],
+    pub floats: [usize; 4],
+    pub elements: [usize; 5],
     hidden: usize,
     /// Rows of a chunk.
     rows: usize,

@@ -1,6 +1,7 @@
 mod passes;
 mod sampling;
 mod state;
+mod tape;
 mod trainable;
 
 use super::{AnyModel, Inputs, LoadOptions, Precision, new_model};
