@@ -105,13 +105,15 @@ impl<E: GemmElement> Tape<E> {
     /// Whether to take what is sampled from now on.
     pub fn turn(&mut self, on: bool) {
         self.on = on;
-        self.seen = self.next.len();
+        if on {
+            self.seen = self.next.len();
+        }
     }
 
     /// Lets go of the rows, and goes on with other weights. The memory stays, unless this version's rows did not fit.
     pub fn renew(&mut self, version: TapeVersion) {
         self.clear();
-        self.full = self.seen > self.limit;
+        self.full &= self.seen > self.limit;
         if self.full {
             self.records.release();
         }
@@ -149,6 +151,9 @@ impl<E: GemmElement> Tape<E> {
             return;
         }
         if self.unwritten && placed.is_empty() {
+            if self.awaited {
+                return;
+            }
             self.clear();
         }
         if cursor.filling != self.filling || cursor.position > start {
@@ -159,16 +164,18 @@ impl<E: GemmElement> Tape<E> {
             (cursor.position, cursor.row) = (cursor.position + 1, row);
         }
         for (index, &token) in tokens[start..].iter().enumerate() {
-            let to = self.next.len() as u32;
-            if to as usize == self.limit {
-                self.overflow(placed);
-                return;
-            }
-            let row = *self.next.entry((cursor.row, token)).or_insert(to);
-            if row == to {
-                self.unwritten = true;
-                placed.push(TapedRow { from: (first_row + index) as u32, to });
-            }
+            let (key, new) = ((cursor.row, token), self.next.len());
+            let row = match self.next.get(&key) {
+                Some(&row) => row,
+                None if new == self.limit => return self.overflow(placed),
+                None => {
+                    let to = new as u32;
+                    self.next.insert(key, to);
+                    self.unwritten = true;
+                    placed.push(TapedRow { from: (first_row + index) as u32, to });
+                    to
+                }
+            };
             (cursor.position, cursor.row) = (cursor.position + 1, row);
         }
     }

@@ -144,9 +144,14 @@ fn more_rows_than_there_is_room_for_leave_none_until_a_version_would_fit() {
     for rows in [4, 4, 2] {
         let kept = step(&mut tape, &mut Cursor::default(), &[1, 2, 3, 4][..rows], 0);
         assert_eq!((kept, tape.bytes()), (0, 0));
+        tape.turn(false);
         tape.renew(VERSION);
+        tape.turn(true);
     }
     assert_eq!(step(&mut tape, &mut Cursor::default(), &[1, 2, 3], 0), 3);
+    // What is there already needs no room.
+    assert_eq!(step(&mut tape, &mut Cursor::default(), &[1, 2, 3], 0), 0);
+    assert_eq!(find(&mut tape, &[1, 2, 3], Mask::Causal), Some(vec![0, 1, 2]));
     assert!(tape.bytes() > 0);
     tape.renew(VERSION);
     assert!(tape.bytes() > 0 && tape.rows() == 0);
