@@ -103,6 +103,12 @@ function createTrainable(
     },
     dispose,
     [Symbol.asyncDispose]: dispose,
+    async keepSampled(on) {
+      if (typeof on !== 'boolean')
+        throw new EngineError(`keepSampled: its argument is ${shown(on)}; it must be true or false`)
+      await alone(() => native.keepSampled(on))
+    },
+    forgetSampled: () => alone(() => native.forgetSampled()),
     resetOptimizer: () => alone(() => native.resetOptimizer()),
     zeroGradients: () => alone(() => native.discard(true)),
     snapshot: () => alone(async () => createModel(await native.snapshot(), tokenizer, precision, base)),

@@ -19,7 +19,7 @@ export async function forwardBackward<E extends Example>(
   options: TrainingOptions,
 ): Promise<BatchReport> {
   checkArguments(limits, examples, loss, options)
-  const report: BatchReport = { loss: 0, metrics: {}, tokens: 0, microBatches: 0 }
+  const report: BatchReport = { loss: 0, metrics: {}, tokens: 0, microBatches: 0, sampledMicroBatches: 0 }
   const ran = { once: false }
   try {
     for (let first = 0; first < examples.length; ) {
@@ -89,8 +89,10 @@ async function runMicroBatch<E extends Example>(
     examples.flatMap((example) => example.sequences),
     options,
   )
-  const outputs = splitOutputs(await model.forwardKeep(inputs, recompute), inputs.lengths)
+  const said = await model.forwardKeep(inputs, recompute)
+  const outputs = splitOutputs(said, inputs.lengths)
   ran.once = true
+  if (said.sampled) report.sampledMicroBatches++
   const gradients: TokenOutputs[] = []
   let at = 0
   for (const example of examples) {

@@ -130,6 +130,8 @@ export interface BatchReport {
   metrics: Record<string, number>
   tokens: number
   microBatches: number
+  /** Those of them that sampling had computed (`keepSampled`). */
+  sampledMicroBatches: number
 }
 
 export interface StepReport {
@@ -185,6 +187,15 @@ export interface TrainableModel extends Model {
    * optimiser than the ones before, whose moments mean something else: call `resetOptimizer` between the two.
    */
   optimStep(step: AdamWStep | MuonStep): Promise<StepReport>
+  /**
+   * While on, sampling keeps what a backward pass will need of what it computes, in at most `activationBytes`, until the weights change.
+   * Micro-batches of nothing but that (the tokens of prompts and samples, all but each sample's last) are then not run forward again; the
+   * results are the same, to the bit. For samples that will be trained on before the next step: it costs sampling some time. Where a step's
+   * samples need more memory, nothing of them is kept.
+   */
+  keepSampled(on: boolean): Promise<void>
+  /** Lets go of what sampling kept, and of its memory, which otherwise stays for the samples of the next step. */
+  forgetSampled(): Promise<void>
   /** Forgets the optimiser's moments and its count of steps, as at the beginning of another stage. */
   resetOptimizer(): Promise<void>
   zeroGradients(): Promise<void>

@@ -18,6 +18,8 @@ export interface NativeOutputs {
   logprobs: Float32Array
   entropy?: Float32Array
   values?: Float32Array
+  /** Whether the layers were computed in sampling, and not again. */
+  sampled?: boolean
 }
 
 export interface NativeLoadOptions {
@@ -86,6 +88,8 @@ export interface NativeModel {
   ): Promise<{ examples: number; recompute: boolean }>
   forward(inputs: NativeInputs): Promise<NativeOutputs>
   forwardKeep(inputs: NativeInputs, recompute: boolean): Promise<NativeOutputs>
+  keepSampled(on: boolean): Promise<void>
+  forgetSampled(): Promise<void>
   backward(gradients: NativeOutputs, lengths: Uint32Array): Promise<void>
   discard(gradients: boolean): Promise<void>
   resetOptimizer(): Promise<void>

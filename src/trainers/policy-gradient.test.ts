@@ -7,7 +7,7 @@ import { type PolicyGradientId, policyMethods } from './policy-method.ts'
 import type { StageReport } from './stage.ts'
 import { asciiRollout, asciiTasks, bytePolicy } from './testing/ascii-task.ts'
 import { byteModel, byteTokenizer } from './testing/byte-model.ts'
-import { reportsOf } from './testing/memory-run.ts'
+import { repeatable, reportsOf } from './testing/memory-run.ts'
 import { expectRepeatable } from './testing/repeats.ts'
 
 const ids = Object.keys(policyMethods) as PolicyGradientId[]
@@ -78,6 +78,34 @@ describe('policyGradient', () => {
         approxKl: 0,
       })
     }
+  })
+
+  it('trains on what sampling computed, where a step is one update: the same metrics and weights, to the bit', async () => {
+    const outcome = async (more: Partial<PolicyGradientOptions<string>>, keeps: boolean) => {
+      const trained = (await bytePolicy()).model
+      const shares: number[] = []
+      const model: typeof trained = {
+        ...trained,
+        keepSampled: async (on) => trained.keepSampled(on && keeps),
+        async forwardBackward(...given) {
+          const report = await trained.forwardBackward(...given)
+          shares.push(report.sampledMicroBatches / report.microBatches)
+          return report
+        },
+      }
+      const given = await options('grpo', { policy: await bytePolicy(model), steps: 4, ...more })
+      const reports = await reportsOf(policyGradient(given))
+      return {
+        reports: repeatable(reports),
+        weights: await model.parameter('model.embed_tokens.weight'),
+        shares,
+      }
+    }
+    const [kept, computed] = [await outcome({}, true), await outcome({}, false)]
+    expect(new Set(kept.shares)).toEqual(new Set([1]))
+    expect(new Set(computed.shares)).toEqual(new Set([0]))
+    expect({ ...kept, shares: [] }).toEqual({ ...computed, shares: [] })
+    expect(new Set((await outcome({ epochs: 2 }, true)).shares)).toEqual(new Set([0]))
   })
 
   it('stops before a weight changes where the policy was changed between sampling and training', async () => {

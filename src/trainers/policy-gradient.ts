@@ -87,6 +87,7 @@ export async function* policyGradient<T>(
     { ...options, ...(resample !== undefined && { resample }) },
     {
       name,
+      trainsOnce: !severalUpdates && !options.replay,
       async update({ step, rows: drawn }) {
         const began = performance.now()
         const fresh = method.dynamicSampling === undefined ? drawn : withSpread(drawn)

@@ -36,6 +36,8 @@ export interface RolloutTrainer<T> {
   name: string
   /** Trained models besides the policy, by name. */
   models?: Record<string, TrainableModel>
+  /** Whether the policy is to keep what its rollouts compute: where the update trains on all of it, once, by the weights that drew it. */
+  trainsOnce?: boolean
   update(batch: RolloutBatch<T>): Promise<Update>
   /** What of the trainer outlives a step, as JSON. */
   save?(): unknown
@@ -103,7 +105,10 @@ export async function* rolloutStage<T>(
       said = []
       const began = performance.now()
       const chosen = plan.at(step).map((index) => tasks[index]!)
-      const { groups, metrics, failures } = await collect(options, chosen, seed, step)
+      if (trainer.trainsOnce) await policy.model.keepSampled(true)
+      const { groups, metrics, failures } = await collect(options, chosen, seed, step).finally(
+        () => trainer.trainsOnce && policy.model.keepSampled(false),
+      )
       const drawn = performance.now()
       const rewarded = await scoreGroups(rewards, groups)
       const scored = performance.now()
@@ -129,7 +134,10 @@ export async function* rolloutStage<T>(
     },
     ...(evaluate && { evaluate, afterEvaluation: (found) => say(warnings.afterEvaluation(found)) }),
     ...(run && { run }),
-    ...(trainer.close && { close: trainer.close }),
+    async close() {
+      await trainer.close?.()
+      if (trainer.trainsOnce) await policy.model.forgetSampled()
+    },
   })
 }
 

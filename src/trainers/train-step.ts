@@ -72,5 +72,6 @@ export async function accumulateGradients<E extends Example>(
     metrics: combineMetrics(reports.map((report) => report.metrics)),
     tokens: sum((report) => report.tokens),
     microBatches: sum((report) => report.microBatches),
+    sampledMicroBatches: sum((report) => report.sampledMicroBatches),
   }
 }

@@ -223,13 +223,36 @@ impl NativeModel {
     #[napi(ts_return_type = "Promise<NativeOutputs>")]
     pub fn forward<'env>(&self, env: &'env Env, inputs: NativeInputs) -> Result<Object<'env>> {
         let inputs = read_inputs(&inputs)?;
-        self.run(env, move |model| Ok(write_outputs(model.forward(&inputs)?)))
+        self.run(env, move |model| Ok(write_outputs(model.forward(&inputs)?, false)))
     }
 
     #[napi(ts_return_type = "Promise<NativeOutputs>")]
     pub fn forward_keep<'env>(&self, env: &'env Env, inputs: NativeInputs, recompute: bool) -> Result<Object<'env>> {
         let inputs = read_inputs(&inputs)?;
-        self.run(env, move |model| Ok(write_outputs(model.forward_keep(&inputs, recompute)?)))
+        self.run(env, move |model| {
+            let (outputs, sampled) = model.forward_keep(&inputs, recompute)?;
+            Ok(write_outputs(outputs, sampled))
+        })
+    }
+
+    /// Whether sampling keeps what it computes, for the passes that train on it.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn keep_sampled<'env>(&self, env: &'env Env, on: bool) -> Result<Object<'env>> {
+        self.run(env, move |model| model.keep_sampled(on))
+    }
+
+    /// Lets go of what sampling kept. A model that was disposed has nothing.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn forget_sampled<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let (inner, held) = (self.inner.clone(), Arc::clone(&self.held));
+        let work = move || {
+            let mut model = inner.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Ok(model.as_mut().map_or(0, |model| {
+                model.forget_sampled();
+                model.bytes()
+            }))
+        };
+        promise(env, work, move |env, bytes| held.set(env, bytes))
     }
 
     #[napi(ts_return_type = "Promise<void>")]

@@ -55,14 +55,17 @@ pub struct NativeOutputs {
     pub logprobs: Float32Array,
     pub entropy: Option<Float32Array>,
     pub values: Option<Float32Array>,
+    /// Whether the layers were computed in sampling, and not again.
+    pub sampled: Option<bool>,
 }
 
-pub fn write_outputs(outputs: TokenOutputs) -> NativeOutputs {
+pub fn write_outputs(outputs: TokenOutputs, sampled: bool) -> NativeOutputs {
     let flat = |rows: Vec<Vec<f32>>| Float32Array::new(rows.concat());
     NativeOutputs {
         logprobs: flat(outputs.logprobs),
         entropy: outputs.entropy.map(flat),
         values: outputs.values.map(flat),
+        sampled: Some(sampled),
     }
 }
 

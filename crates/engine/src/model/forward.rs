@@ -44,21 +44,6 @@ pub struct LayerKept<E> {
 }
 
 impl<E: Element> LayerKept<E> {
-    /// Holds nothing.
-    pub fn empty() -> Self {
-        Self {
-            input: Buffer::default(),
-            raw_qkv: Buffer::default(),
-            queries: Buffer::default(),
-            keys: Buffer::default(),
-            values: Buffer::default(),
-            attended: Buffer::default(),
-            log_sums: Buffer::default(),
-            middle: Buffer::default(),
-            gate_up: Buffer::default(),
-        }
-    }
-
     /// Gives the buffers back.
     pub fn release(self, free: &mut Buffers<E>) {
         for buffer in [self.input, self.raw_qkv, self.log_sums, self.middle] {

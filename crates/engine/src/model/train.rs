@@ -7,9 +7,11 @@ use crate::error::{Error, Result};
 use crate::gemm::{GemmElement, Rows};
 use crate::model::adapter::Adapter;
 use crate::model::backward::Gradients;
-use crate::model::forward::{Batch, LayerKept, Pass, Sizes};
+use crate::model::forward::{Batch, Pass, Sizes};
+use crate::model::kept_layers::KeptLayers;
 use crate::model::linear::stride_of;
 use crate::model::plan::{Item, plan};
+use crate::model::tape::{Tape, TapeVersion};
 use crate::model::weights::Weights;
 use crate::ops::attention::Mask;
 use crate::ops::head::{HeadGradients, HeadOutputs, Queries, head_backward, head_forward};
@@ -59,9 +61,7 @@ pub struct TokenOutputs {
 pub struct Kept<E> {
     batch: Batch<E>,
     path_rows: Vec<Vec<u32>>,
-    layers: Vec<LayerKept<E>>,
-    recompute: bool,
-    pages: usize,
+    layers: KeptLayers<E>,
     last: Buffer<f32>,
     head: HeadInput<E>,
     outputs: HeadOutputs,
@@ -69,9 +69,14 @@ pub struct Kept<E> {
 }
 
 impl<E: GemmElement> Kept<E> {
+    /// Whether the sampler computed it, and its activations are on a tape.
+    pub fn is_taped(&self) -> bool {
+        matches!(self.layers, KeptLayers::Taped(_))
+    }
+
     /// Gives the buffers back.
     pub fn release(self, free: &mut Buffers<E>) {
-        self.layers.into_iter().for_each(|layer| layer.release(free));
+        self.layers.release(free);
         free.floats.give(self.last);
         free.elements.give(self.head.hidden);
     }
@@ -115,7 +120,8 @@ pub fn check(sequences: &[Sequence], vocabulary: usize, context: usize) -> Resul
     Ok(())
 }
 
-/// Runs a micro-batch forward. Sequences must have passed `check`.
+/// Runs a micro-batch forward. Sequences must have passed `check`. Where something is to be kept and `tape` has every row, of the weights'
+/// version, they are not computed again.
 pub fn forward<E: GemmElement>(
     pool: &Pool,
     weights: &Weights<E>,
@@ -124,28 +130,22 @@ pub fn forward<E: GemmElement>(
     ask: Ask,
     keep: Keep,
     share: bool,
+    tape: Option<(&mut Tape<E>, TapeVersion)>,
     free: &mut Buffers<E>,
 ) -> (TokenOutputs, Option<Kept<E>>) {
     let items: Vec<Item<'_>> = sequences.iter().map(|s| Item { tokens: &s.input, mask: s.mask }).collect();
     let plan = plan(&items, share);
     let rows = plan.tokens.len();
+    let taped = tape.filter(|_| keep != Keep::Nothing).and_then(|(tape, version)| {
+        let rows = tape.find(version, &plan)?;
+        Some((tape.last(pool, &rows, free), KeptLayers::Taped(rows)))
+    });
     let adapted = adapter.map(|adapter| (0..rows, Arc::clone(adapter))).into_iter().collect();
     let batch =
         Batch { tokens: plan.tokens, positions: plan.positions, spans: plan.spans, writes: plan.writes, adapted };
     let sizes = Sizes::of(weights);
     let pass = Pass { pool, weights, batch: &batch };
-    let mut pages = Pages::new(sizes.heads, 1, plan.pages);
-    let mut x = pass.embed(free);
-    let mut layers = Vec::new();
-    pass.layers(&mut x, &mut pages, |_| 0, keep == Keep::Activations, free, &mut |mut kept, free| match keep {
-        Keep::Nothing => kept.release(free),
-        Keep::Activations => layers.push(kept),
-        Keep::Inputs => {
-            let input = std::mem::take(&mut kept.input);
-            kept.release(free);
-            layers.push(LayerKept { input, ..LayerKept::empty() });
-        }
-    });
+    let (x, layers) = taped.unwrap_or_else(|| compute(&pass, plan.pages, keep, free));
     let head = head_input(&pass, sequences, &plan.sequence_rows, rows, &x, free);
     let head_weight = weights.matrix(weights.layout.head());
     let stride = stride_of::<E>(sizes.hidden);
@@ -155,15 +155,35 @@ pub fn forward<E: GemmElement>(
     let outputs = head_forward(pool, hidden, head_weight, &inverse, &queries, None);
     let values = ask.values.then(|| values(&pass, &x, &head.rows));
     let token_outputs = collect(&head, &outputs, ask, values.as_deref());
-    let recompute = keep == Keep::Inputs;
     if keep == Keep::Nothing {
         free.floats.give(x);
         free.elements.give(head.hidden);
         return (token_outputs, None);
     }
-    let (path_rows, pages) = (plan.path_rows, plan.pages);
-    let temperature = ask.temperature;
-    (token_outputs, Some(Kept { batch, path_rows, layers, recompute, pages, last: x, head, outputs, temperature }))
+    let (path_rows, temperature) = (plan.path_rows, ask.temperature);
+    (token_outputs, Some(Kept { batch, path_rows, layers, last: x, head, outputs, temperature }))
+}
+
+/// Runs the layers of a batch of so many pages: what comes out of the last one, [rows, hidden], and what is kept on the way.
+fn compute<E: GemmElement>(
+    pass: &Pass<'_, E>,
+    pages: usize,
+    keep: Keep,
+    free: &mut Buffers<E>,
+) -> (Buffer<f32>, KeptLayers<E>) {
+    let mut x = pass.embed(free);
+    let (mut whole, mut inputs) = (Vec::new(), Vec::new());
+    let mut one_layer = Pages::new(Sizes::of(pass.weights).heads, 1, pages);
+    let for_backward = keep == Keep::Activations;
+    pass.layers(&mut x, &mut one_layer, |_| 0, for_backward, free, &mut |mut kept, free| match keep {
+        Keep::Nothing => kept.release(free),
+        Keep::Activations => whole.push(kept),
+        Keep::Inputs => {
+            inputs.push(std::mem::take(&mut kept.input));
+            kept.release(free);
+        }
+    });
+    (x, if keep == Keep::Inputs { KeptLayers::Inputs(inputs, pages) } else { KeptLayers::Whole(whole) })
 }
 
 fn head_input<E: GemmElement>(
@@ -254,35 +274,26 @@ pub fn check_gradients<E>(kept: &Kept<E>, given: &TokenOutputs, value_head: bool
     Ok(())
 }
 
-/// Adds the gradients of a micro-batch, given those of what it said. They must have passed `check_gradients`.
+/// Adds the gradients of a micro-batch, given those of what it said. They must have passed `check_gradients`. `tape` is that of the forward
+/// pass.
 pub fn backward<E: GemmElement>(
     pool: &Pool,
     weights: &Weights<E>,
     kept: Kept<E>,
     given: &TokenOutputs,
     gradients: &mut Gradients<'_, E>,
+    tape: Option<&Tape<E>>,
     free: &mut Buffers<E>,
 ) {
-    let Kept { batch, path_rows, layers, recompute, pages, last, head, outputs, temperature } = kept;
+    let Kept { batch, path_rows, layers, last, head, outputs, temperature } = kept;
     let sizes = Sizes::of(weights);
     let pass = Pass { pool, weights, batch: &batch };
     let mut d = head_gradient(&pass, &last, &head, &outputs, temperature, given, gradients, free);
     free.floats.give(last);
     free.elements.give(head.hidden);
-    let mut scratch_pages = recompute.then(|| Pages::new(sizes.heads, 1, pages));
-    for (layer, kept) in layers.into_iter().enumerate().rev() {
-        let mut kept = match &mut scratch_pages {
-            Some(pages) => {
-                let mut x = kept.input;
-                let again = pass.layer(layer, &mut x, pages, 0, true, free);
-                free.floats.give(x);
-                again
-            }
-            None => kept,
-        };
-        pass.layer_backward(layer, &mut kept, &path_rows, &mut d, gradients, free);
-        kept.release(free);
-    }
+    layers.backwards(&pass, tape, free, |layer, kept, free| {
+        pass.layer_backward(layer, kept, &path_rows, &mut d, gradients, free);
+    });
     if let Some(table) = gradients.tensor(weights.layout.embedding()) {
         for (&token, row) in batch.tokens.iter().zip(d.chunks_exact(sizes.hidden)) {
             let at = token as usize * sizes.hidden;

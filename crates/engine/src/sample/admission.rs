@@ -75,6 +75,7 @@ impl<E: GemmElement> Scheduler<E> {
             sample,
             tokens: self.active[index].ask.prompt.clone(),
             pages,
+            cursor: self.active[index].cursor,
             drawn: 0,
             reserved,
         };

@@ -9,6 +9,7 @@ use crate::buffers::Buffers;
 use crate::gemm::{GemmElement, Rows};
 use crate::model::forward::Pass;
 use crate::model::linear::stride_of;
+use crate::model::tape::lock;
 use crate::ops::head::{Queries, head_forward};
 use crate::pool::{Parts, Pool};
 
@@ -26,7 +27,14 @@ impl<E: GemmElement> Scheduler<E> {
         let weights = self.weights.clone();
         let pass = Pass { pool, weights: &weights, batch: &work.batch };
         let mut x = pass.embed(free);
-        pass.layers(&mut x, &mut memory.pages, |layer| layer, false, free, &mut |kept, free| kept.release(free));
+        let taping = self.taping(work);
+        let mut layer = 0;
+        pass.layers(&mut x, &mut memory.pages, |layer| layer, !taping.is_empty(), free, &mut |kept, free| {
+            taping.iter().for_each(|(tape, placed)| lock(tape).write_layer(pool, layer, &kept, placed));
+            layer += 1;
+            kept.release(free);
+        });
+        taping.iter().for_each(|(tape, placed)| lock(tape).write_last(pool, &x, placed));
         for (index, rows) in &work.prompts {
             let request = &mut self.active[*index];
             request.read += rows;

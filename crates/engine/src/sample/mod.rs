@@ -9,6 +9,7 @@ mod pages;
 mod request;
 mod rows;
 mod scheduler;
+mod taping;
 mod truncate;
 
 pub use choose::{Choice, Picked, choose};

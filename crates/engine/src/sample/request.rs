@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::choose::{Choice, Picked};
 use super::memory::Version;
 use crate::model::adapter::Adapter;
+use crate::model::tape::{Cursor, SharedTape};
 
 /// Why a sample ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub struct SampleRequest<E> {
     pub adapter: Option<Arc<Adapter<E>>>,
     /// Changes with the adapter's weights.
     pub adapter_version: u64,
+    /// Takes what is computed, where the model keeps it for training.
+    pub tape: Option<SharedTape<E>>,
     pub on_event: Box<dyn FnMut(Event) + Send>,
 }
 
@@ -50,6 +53,8 @@ pub(super) struct Request<E> {
     /// Prompt positions already in pages.
     pub read: usize,
     pub prompt_pages: Vec<u32>,
+    /// Follows the prompt on the tape.
+    pub cursor: Cursor,
     /// Set when the prompt has been read: logits after it and the logarithm of their sum.
     pub ready: Option<(Vec<f32>, f64)>,
     pub next_sample: usize,
@@ -67,6 +72,7 @@ impl<E> Request<E> {
             turn,
             read: 0,
             prompt_pages: Vec::new(),
+            cursor: Cursor::default(),
             ready: None,
             next_sample: 0,
             holds_first: false,
@@ -98,6 +104,8 @@ pub(super) struct Running {
     /// Prompt and drawn tokens; all but the last are in pages.
     pub tokens: Vec<u32>,
     pub pages: Vec<u32>,
+    /// Follows the tokens on the tape.
+    pub cursor: Cursor,
     pub drawn: usize,
     pub reserved: usize,
 }

@@ -27,6 +27,8 @@ type AdapterGroup<E> = (u64, Option<Arc<Adapter<E>>>, Vec<Waiter>);
 /// The rows of a step.
 pub(super) struct Work<E> {
     pub batch: Batch<E>,
+    /// What each span of the batch belongs to.
+    pub waiters: Vec<Waiter>,
     /// Rows whose logits are wanted, and by whom.
     pub heads: Vec<(u32, Waiter)>,
     /// Active requests and the rows of their prompts that the step reads.
@@ -60,11 +62,12 @@ impl<E: GemmElement> Scheduler<E> {
             writes: Vec::new(),
             adapted: Vec::new(),
         };
-        let (mut heads, mut prompts) = (Vec::new(), Vec::new());
+        let (mut all, mut heads, mut prompts) = (Vec::new(), Vec::new(), Vec::new());
         for (_, adapter, waiters) in groups {
             let first = batch.tokens.len();
             for waiter in waiters {
                 self.add_rows(&mut batch, waiter, memory);
+                all.push(waiter);
                 if let Waiter::Prompt(index, rows) = waiter {
                     prompts.push((index, rows));
                 }
@@ -74,7 +77,7 @@ impl<E: GemmElement> Scheduler<E> {
             }
             batch.adapted.extend(adapter.map(|adapter| (first..batch.tokens.len(), adapter)));
         }
-        Work { batch, heads, prompts }
+        Work { batch, waiters: all, heads, prompts }
     }
 
     /// Active requests and how many rows of their prompts to read now. What is known by now, since another request read it,

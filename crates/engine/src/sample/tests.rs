@@ -40,6 +40,7 @@ fn request(id: u64, prompt: &[u32]) -> SampleRequest<f32> {
         stop_tokens: Vec::new(),
         adapter: None,
         adapter_version: 0,
+        tape: None,
         on_event: Box::new(|_| {}),
     }
 }

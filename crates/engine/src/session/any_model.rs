@@ -60,8 +60,13 @@ pub trait AnyModel: Send {
     /// recompute; `recompute` unset leaves that to the model.
     fn fitting(&self, examples: &[Vec<Sequence>], share: bool, recompute: Option<bool>) -> Result<(usize, bool)>;
     fn forward(&mut self, inputs: &Inputs) -> Result<TokenOutputs>;
-    /// Forward, keeping what `backward` needs.
-    fn forward_keep(&mut self, inputs: &Inputs, recompute: bool) -> Result<TokenOutputs>;
+    /// Forward, keeping what `backward` needs; and whether that was kept from sampling, so that the layers were not computed again.
+    fn forward_keep(&mut self, inputs: &Inputs, recompute: bool) -> Result<(TokenOutputs, bool)>;
+    /// Whether sampling keeps what it computes, for forward passes of what was sampled while the weights stay as they are: at most
+    /// `activation_bytes`.
+    fn keep_sampled(&mut self, on: bool) -> Result<()>;
+    /// Lets go of what sampling kept, and of its memory.
+    fn forget_sampled(&mut self);
     fn backward(&mut self, gradients: &TokenOutputs) -> Result<()>;
     /// Gives up a micro-batch between its passes, and optionally what gradients hold.
     fn discard(&mut self, gradients: bool);

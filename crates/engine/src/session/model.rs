@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::gemm::GemmElement;
 use crate::model::adapter::{Adapter, LoraConfig};
 use crate::model::layout::{Layout, Place, VALUE_HEAD};
+use crate::model::tape::{SharedTape, Tape, TapeVersion, lock};
 use crate::model::train::{Kept, Sequence, TokenOutputs};
 use crate::model::weights::Weights;
 use crate::optim::{Optimizer, ParameterPart, Parameters};
@@ -45,6 +46,8 @@ pub struct Model<E> {
     pub(super) frozen: Option<Arc<Vec<Vec<f32>>>>,
     pub(super) buffers: Buffers<E>,
     pub(super) kept: Option<Kept<E>>,
+    /// What sampling computed, once it was to be kept.
+    pub(super) tape: Option<SharedTape<E>>,
     pub(super) sampling: Arc<Mutex<SamplingGroup<E>>>,
 }
 
@@ -73,6 +76,7 @@ impl<E: GemmElement> Model<E> {
             frozen: None,
             buffers: Buffers::default(),
             kept: None,
+            tape: None,
             sampling,
         }
     }
@@ -92,6 +96,7 @@ impl<E: GemmElement> Model<E> {
             frozen: None,
             buffers: Buffers::default(),
             kept: None,
+            tape: None,
             sampling: Arc::clone(&self.sampling),
         }
     }
@@ -156,6 +161,21 @@ impl<E: GemmElement> Model<E> {
             let old = std::mem::replace(&mut self.version, next_version());
             self.lock().forget_versions(|version| version.weights == old);
         }
+        self.forget_taped(|tape, version| tape.renew(version));
+    }
+
+    pub(super) fn tape_version(&self) -> TapeVersion {
+        (self.version, self.adapter_version)
+    }
+
+    /// Lets go of what is on the tape, and of a micro-batch between its passes that needs it.
+    fn forget_taped(&mut self, forget: impl FnOnce(&mut Tape<E>, TapeVersion)) {
+        if self.kept.as_ref().is_some_and(Kept::is_taped) {
+            passes::discard(self);
+        }
+        if let Some(tape) = &self.tape {
+            forget(&mut lock(tape), self.tape_version());
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, SamplingGroup<E>> {
@@ -181,7 +201,8 @@ impl<E: GemmElement> AnyModel for Model<E> {
     fn bytes(&self) -> usize {
         let frozen: usize = self.frozen.iter().flat_map(|values| values.iter()).map(Vec::len).sum();
         let trained = self.trained.as_ref().map_or(0, Parameters::elements) + frozen;
-        self.weights.bytes() + self.buffers.bytes() + trained * size_of::<f32>()
+        let taped = self.tape.as_ref().map_or(0, |tape| lock(tape).bytes());
+        self.weights.bytes() + self.buffers.bytes() + taped + trained * size_of::<f32>()
     }
 
     fn parameter_names(&self) -> Vec<String> {
@@ -201,8 +222,28 @@ impl<E: GemmElement> AnyModel for Model<E> {
         passes::score(self, inputs)
     }
 
-    fn forward_keep(&mut self, inputs: &Inputs, recompute: bool) -> Result<TokenOutputs> {
+    fn forward_keep(&mut self, inputs: &Inputs, recompute: bool) -> Result<(TokenOutputs, bool)> {
         passes::forward_keep(self, inputs, recompute)
+    }
+
+    fn keep_sampled(&mut self, on: bool) -> Result<()> {
+        self.trained("keepSampled")?;
+        let version = self.tape_version();
+        if on && self.tape.is_none() {
+            let tape = Tape::new(&self.weights, self.options.activation_bytes, version);
+            self.tape = Some(Arc::new(Mutex::new(tape)));
+        }
+        let Some(tape) = &self.tape else { return Ok(()) };
+        lock(tape).turn(on);
+        if on && lock(tape).rows() == 0 {
+            // What was read before is not on the tape, so it is read again.
+            self.lock().forget_versions(|known| (known.weights, known.adapter) == version);
+        }
+        Ok(())
+    }
+
+    fn forget_sampled(&mut self) {
+        self.forget_taped(|tape, _| tape.release());
     }
 
     fn backward(&mut self, gradients: &TokenOutputs) -> Result<()> {
@@ -282,7 +323,7 @@ impl<E: GemmElement> AnyModel for Model<E> {
             return Err(Error::new(format!("sample: n is {n} and maxTokens is {most}; both must be at least 1")));
         }
         let adapter = self.adapter.clone().map(|adapter| (adapter, self.adapter_version));
-        self.lock().submit(&self.weights, self.version, adapter, ask, on_event)?;
+        self.lock().submit(&self.weights, self.version, adapter, self.tape.clone(), ask, on_event)?;
         runtime.run_sampler(Arc::clone(&self.sampling) as _);
         Ok(())
     }

@@ -7,7 +7,8 @@ use crate::gemm::GemmElement;
 use crate::model::backward::Gradients;
 use crate::model::forward::Sizes;
 use crate::model::plan::{Item, plan};
-use crate::model::train::{Keep, Sequence, TokenOutputs, backward, check, check_gradients, forward};
+use crate::model::tape::lock;
+use crate::model::train::{Keep, Kept, Sequence, TokenOutputs, backward, check, check_gradients, forward};
 use crate::ops::head::BACKWARD_COLUMNS;
 
 fn check_inputs<E: GemmElement>(model: &Model<E>, inputs: &Inputs) -> Result<()> {
@@ -81,21 +82,28 @@ pub fn score<E: GemmElement>(model: &mut Model<E>, inputs: &Inputs) -> Result<To
     let Inputs { sequences, ask, share } = inputs;
     let adapter = model.adapter.as_ref();
     let (outputs, _) =
-        forward(&model.pool, &model.weights, adapter, sequences, *ask, Keep::Nothing, *share, &mut model.buffers);
+        forward(&model.pool, &model.weights, adapter, sequences, *ask, Keep::Nothing, *share, None, &mut model.buffers);
     Ok(outputs)
 }
 
-pub fn forward_keep<E: GemmElement>(model: &mut Model<E>, inputs: &Inputs, recompute: bool) -> Result<TokenOutputs> {
+pub fn forward_keep<E: GemmElement>(
+    model: &mut Model<E>,
+    inputs: &Inputs,
+    recompute: bool,
+) -> Result<(TokenOutputs, bool)> {
     model.trained("forwardBackward")?;
     check_inputs(model, inputs)?;
     discard(model);
     let Inputs { sequences, ask, share } = inputs;
     let keep = if recompute { Keep::Inputs } else { Keep::Activations };
     let adapter = model.adapter.as_ref();
+    let version = model.tape_version();
+    let mut tape = model.tape.as_ref().map(|tape| lock(tape));
+    let tape = tape.as_deref_mut().map(|tape| (tape, version));
     let (outputs, kept) =
-        forward(&model.pool, &model.weights, adapter, sequences, *ask, keep, *share, &mut model.buffers);
+        forward(&model.pool, &model.weights, adapter, sequences, *ask, keep, *share, tape, &mut model.buffers);
     model.kept = kept;
-    Ok(outputs)
+    Ok((outputs, model.kept.as_ref().is_some_and(Kept::is_taped)))
 }
 
 /// Gives up a micro-batch between its passes.
@@ -103,12 +111,21 @@ pub fn discard<E: GemmElement>(model: &mut Model<E>) {
     if let Some(kept) = model.kept.take() {
         kept.release(&mut model.buffers);
     }
+    read_tape(model);
+}
+
+/// No backward pass will read the tape.
+fn read_tape<E: GemmElement>(model: &Model<E>) {
+    if let Some(tape) = &model.tape {
+        lock(tape).read();
+    }
 }
 
 pub fn go_back<E: GemmElement>(model: &mut Model<E>, gradients: &TokenOutputs) -> Result<()> {
     let kept = model.kept.take().ok_or_else(|| Error::new("backward: no forward pass is waiting for it"))?;
     if let Err(error) = check_gradients(&kept, gradients, model.weights.layout.value_head) {
         kept.release(&mut model.buffers);
+        read_tape(model);
         return Err(error);
     }
     let Some(parameters) = &mut model.trained else { return Err(Error::new("backward: this model is not trained")) };
@@ -117,6 +134,9 @@ pub fn go_back<E: GemmElement>(model: &mut Model<E>, gradients: &TokenOutputs) -
         Some(adapter) => Gradients::Lora(adapter, &mut parameters.gradients),
         None => Gradients::Full(&mut parameters.gradients),
     };
-    backward(&model.pool, &model.weights, kept, gradients, &mut into, &mut model.buffers);
+    let tape = model.tape.as_ref().map(|tape| lock(tape));
+    backward(&model.pool, &model.weights, kept, gradients, &mut into, tape.as_deref(), &mut model.buffers);
+    drop(tape);
+    read_tape(model);
     Ok(())
 }

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::gemm::GemmElement;
 use crate::model::adapter::Adapter;
 use crate::model::forward::Sizes;
+use crate::model::tape::SharedTape;
 use crate::model::weights::Weights;
 use crate::pool::Pool;
 use crate::sample::{Choice, Event, KeyValueMemory, SampleRequest, Scheduler, Version};
@@ -47,6 +48,7 @@ impl<E: GemmElement> SamplingGroup<E> {
         weights: &Weights<E>,
         version: u64,
         adapter: Option<(Arc<Adapter<E>>, u64)>,
+        tape: Option<SharedTape<E>>,
         ask: SampleAsk,
         on_event: Box<dyn FnMut(Event) + Send>,
     ) -> Result<()> {
@@ -67,6 +69,7 @@ impl<E: GemmElement> SamplingGroup<E> {
             stop_tokens,
             adapter,
             adapter_version,
+            tape,
             on_event,
         };
         self.turns += 1;

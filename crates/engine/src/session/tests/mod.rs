@@ -1,6 +1,7 @@
 mod passes;
 mod sampling;
 mod state;
+mod tape;
 mod trainable;
 
 use super::{AnyModel, Inputs, LoadOptions, Precision, new_model};
@@ -49,7 +50,7 @@ pub(super) fn says(model: &mut dyn AnyModel, values: bool) -> TokenOutputs {
 
 /// One pass whose gradients are all 1 and differ from token to token by the model's doing alone.
 pub(super) fn accumulate(model: &mut dyn AnyModel, seed: u64, values: bool) {
-    let outputs = model.forward_keep(&inputs(vec![sequence(seed, 20)], values), false).unwrap();
+    let (outputs, _) = model.forward_keep(&inputs(vec![sequence(seed, 20)], values), false).unwrap();
     let ones = |rows: &Vec<Vec<f32>>| rows.iter().map(|row| vec![1.0; row.len()]).collect();
     let gradients =
         TokenOutputs { logprobs: ones(&outputs.logprobs), entropy: None, values: outputs.values.as_ref().map(ones) };

@@ -7,19 +7,19 @@ use crate::session::runtime::{Runtime, Sampler};
 use crate::session::sampling::SampleAsk;
 use crate::session::source::Source;
 
-fn ask(id: u64, prompt: &[u32], count: usize, max_tokens: usize) -> SampleAsk {
+pub(super) fn ask(id: u64, prompt: &[u32], count: usize, max_tokens: usize) -> SampleAsk {
     let choice =
         Choice { temperature: 1.0, top_k: 0, top_p: 1.0, min_p: 0.0, seed: 1, bias: Vec::new(), top_logprobs: 0 };
     let (prompt, stop_tokens) = (prompt.to_vec(), Vec::new());
     SampleAsk { id, prompt, count, first_sample: 0, max_tokens, choice, stop_tokens }
 }
 
-fn prompt(seed: u64, length: usize) -> Vec<u32> {
+pub(super) fn prompt(seed: u64, length: usize) -> Vec<u32> {
     sequence(seed, length).input
 }
 
 /// Asks, and gives back where to hear.
-fn sample(model: &dyn AnyModel, runtime: &Runtime, ask: SampleAsk) -> Receiver<Event> {
+pub(super) fn sample(model: &dyn AnyModel, runtime: &Runtime, ask: SampleAsk) -> Receiver<Event> {
     let (sender, receiver) = channel();
     model.sample(runtime, ask, Box::new(move |event| drop(sender.send(event)))).unwrap();
     receiver
@@ -64,7 +64,7 @@ fn submit(model: &Model<f32>, ask: SampleAsk) -> Receiver<Event> {
     let (sender, receiver) = channel();
     let hear = Box::new(move |event| drop(sender.send(event)));
     let mut group = model.sampling.lock().unwrap();
-    group.submit(&model.weights, model.version, None, ask, hear).unwrap();
+    group.submit(&model.weights, model.version, None, None, ask, hear).unwrap();
     receiver
 }
 
@@ -78,7 +78,7 @@ fn a_failure_inside_the_engine_reaches_every_request_with_its_message_and_later_
         drop(sender.send(event));
     };
     let broken = ask(2, &prompt(2, 10), 3, 200);
-    model.sampling.lock().unwrap().submit(&model.weights, model.version, None, broken, Box::new(hear)).unwrap();
+    model.sampling.lock().unwrap().submit(&model.weights, model.version, None, None, broken, Box::new(hear)).unwrap();
     let runtime = Runtime::start();
     runtime.run_sampler(std::sync::Arc::clone(&model.sampling) as _);
     for events in [other, receiver] {
