@@ -1,13 +1,17 @@
 //! The language-model head fused with its log-softmax: logits exist for a few rows and columns at a time, never as an
 //! array of tokens x vocabulary.
 
+use std::ops::Range;
+
 use crate::buffers::{Buffers, panels};
-use crate::convert::convert_row;
+use crate::convert::convert_elements;
 use crate::gemm::{
-    GemmElement, Output, PANEL, Panels, PanelsView, Rows, gemm, pack_columns, repack_transposed, run_tile,
+    GemmElement, MAX_TILE_ROWS, Output, PANEL, Panels, PanelsView, Rows, Visits, gemm, gemm_visits, pack_columns,
+    repack_transposed, run_tile,
 };
 use crate::isa::by_isa;
 use crate::ops::chunk_sums::{ChunkSums, chunk_sums};
+use crate::ops::for_rows;
 use crate::ops::math::exp;
 use crate::ops::outer::outer_product_packed;
 use crate::pool::{Parts, Pool};
@@ -15,6 +19,9 @@ use crate::pool::{Parts, Pool};
 /// Vocabulary columns whose maximum and sum are taken together. Part of the definition of the result: sums run within a
 /// chunk, then over chunks in order.
 pub const CHUNK: usize = 512;
+
+/// Elements between rows of a tile of logits: those of whole chunks would fall on a few places of the L1 cache.
+const TILE_STRIDE: usize = CHUNK + 16;
 
 /// Vocabulary columns of a pass of the backward product.
 pub const BACKWARD_COLUMNS: usize = 4 * CHUNK;
@@ -53,7 +60,7 @@ pub fn logprob(logit: f32, inverse_temperature: f32, log_sum: f64) -> f32 {
     (f64::from(logit * inverse_temperature) - log_sum) as f32
 }
 
-/// Computes logits of a tile's rows x 512 columns into `tile` (rows `CHUNK` apart).
+/// Computes logits of a tile's rows x 512 columns into `tile` (rows `TILE_STRIDE` apart).
 ///
 /// `hidden` holds the rows; `chunk` the panels of the columns, which the first tile of rows is the first to touch.
 fn logits_tile<E: GemmElement>(
@@ -63,13 +70,13 @@ fn logits_tile<E: GemmElement>(
     chunk: PanelsView<'_, E>,
     tile: &mut [f32],
 ) {
-    let kernel = if first_row == 0 { E::streaming_kernel() } else { E::kernel() };
+    let kernel = if first_row == 0 { E::streaming_kernel() } else { E::filling_kernel() };
     let hidden = &hidden[first_row * stride..];
     for panel in 0..chunk.panels() {
         // SAFETY: the tile has room for whole panels of every row.
         unsafe {
             let to = tile.as_mut_ptr().add(panel * PANEL);
-            run_tile(kernel, rows, chunk.reduction, hidden, stride, chunk.panel(panel), to, CHUNK, PANEL, false);
+            run_tile(kernel, rows, chunk.reduction, hidden, stride, chunk.panel(panel), to, TILE_STRIDE, PANEL, false);
         }
     }
 }
@@ -93,12 +100,12 @@ pub fn head_forward<E: GemmElement>(
     pool.run(chunks, &|index| {
         let chunk = head.slice(index * CHUNK / PANEL, CHUNK / PANEL);
         let columns = index * CHUNK..index * CHUNK + chunk.columns;
-        let mut tile = vec![0.0f32; tile_rows * CHUNK];
+        let mut tile = vec![0.0f32; tile_rows * TILE_STRIDE];
         for first in (0..rows).step_by(tile_rows) {
             let height = (rows - first).min(tile_rows);
             logits_tile(hidden.data, hidden.stride, (first, height), chunk, &mut tile);
             for row in first..first + height {
-                let values = &tile[(row - first) * CHUNK..(row - first) * CHUNK + chunk.columns];
+                let values = &tile[(row - first) * TILE_STRIDE..][..chunk.columns];
                 for query in queries.offsets[row]..queries.offsets[row + 1] {
                     let target = queries.targets[query] as usize;
                     if columns.contains(&target) {
@@ -115,27 +122,75 @@ pub fn head_forward<E: GemmElement>(
             }
         }
     });
-    let mut outputs =
-        HeadOutputs { log_sums: Vec::with_capacity(rows), entropies: Vec::with_capacity(rows), logprobs: asked };
-    for row in 0..rows {
+    let mut outputs = HeadOutputs { log_sums: vec![0.0; rows], entropies: vec![0.0; rows], logprobs: asked };
+    let (log_sums, entropies) = (Parts::new(&mut outputs.log_sums), Parts::new(&mut outputs.entropies));
+    let logprobs = Parts::new(&mut outputs.logprobs);
+    for_rows(pool, rows, chunks, 0, &|row, _| {
         let (log_sum, entropy) = combine((0..chunks).map(|chunk| sums[chunk * rows + row]));
-        for query in queries.offsets[row]..queries.offsets[row + 1] {
-            outputs.logprobs[query] = logprob(outputs.logprobs[query], inverse_temperatures[row], log_sum);
+        let (first, last) = (queries.offsets[row], queries.offsets[row + 1]);
+        // SAFETY: each row has its own entries.
+        unsafe {
+            log_sums.get(row, 1)[0] = log_sum;
+            entropies.get(row, 1)[0] = entropy;
+            for value in logprobs.get(first, last - first) {
+                *value = logprob(*value, inverse_temperatures[row], log_sum);
+            }
         }
-        outputs.log_sums.push(log_sum);
-        outputs.entropies.push(entropy);
-    }
+    });
     outputs
 }
 
+/// What the gradient in a row's logits depends on besides them.
+struct RowGradient {
+    inverse_temperature: f32,
+    log_sum: f32,
+    entropy: f32,
+    /// The loss's gradients in the row's log-probabilities, their sum, and in its entropy.
+    d_logprobs: f32,
+    d_entropy: f32,
+}
+
 by_isa! {
-    /// From logits to the gradient in them, but for the targets' own terms:
+    /// From logits [rows, 32] to the gradient in them, but for the targets' own terms:
     /// `-t * (g p + e p (log p + H))` with t the inverse temperature.
-    fn logit_gradient(logits: &mut [f32], t: f32, log_sum: f32, g: f32, e: f32, entropy: f32) {
-        for logit in logits.iter_mut() {
-            let log_p = *logit * t - log_sum;
-            *logit = -t * exp::<FMA>(log_p) * (g + e * (log_p + entropy));
+    fn logit_gradients(logits: &mut [f32], rows: &[RowGradient]) {
+        for (logits, row) in logits.as_chunks_mut::<PANEL>().0.iter_mut().zip(rows) {
+            let &RowGradient { inverse_temperature: t, log_sum, entropy, d_logprobs: g, d_entropy: e } = row;
+            for logit in logits {
+                let log_p = *logit * t - log_sum;
+                *logit = -t * exp::<FMA>(log_p) * (g + e * (log_p + entropy));
+            }
         }
+    }
+}
+
+/// Queries sorted by target.
+struct ByTarget {
+    /// Target, row and query.
+    sorted: Vec<(usize, usize, usize)>,
+    /// Where the queries of each panel of the vocabulary start, and the last one's end.
+    starts: Vec<usize>,
+}
+
+impl ByTarget {
+    fn new(queries: &Queries<'_>, panels: usize) -> Self {
+        let rows = queries.offsets.windows(2).enumerate();
+        let of_row = |(row, range): (usize, &[usize])| {
+            (range[0]..range[1]).map(move |query| (queries.targets[query] as usize, row, query))
+        };
+        let mut sorted: Vec<_> = rows.flat_map(of_row).collect();
+        sorted.sort_unstable();
+        let before = |panel: usize| sorted.partition_point(|&(target, ..)| target < panel * PANEL);
+        let starts = (0..=panels).map(before).collect();
+        Self { sorted, starts }
+    }
+
+    /// Column in the panel, row and query of those of some rows, in the order of the queries.
+    fn of(&self, panel: usize, rows: Range<usize>) -> impl Iterator<Item = (usize, usize, usize)> {
+        let all = &self.sorted[self.starts[panel]..self.starts[panel + 1]];
+        all.iter()
+            .filter(move |(_, row, _)| rows.contains(row))
+            .map(move |&(target, row, query)| (target % PANEL, row, query))
     }
 }
 
@@ -162,40 +217,41 @@ pub fn head_backward<E: GemmElement>(
     free: &mut Buffers<E>,
 ) {
     let (rows, width) = (hidden.rows, d_hidden.len() / hidden.rows.max(1));
-    let tile_rows = E::tile_rows();
     let mut down = panels(free, width, rows);
     if d_head.is_some() {
         pack_columns(pool, hidden.data, hidden.stride, rows, &mut down);
     }
     let mut d_logits = free.elements.take(rows * BACKWARD_COLUMNS);
     let mut across = panels(free, width, BACKWARD_COLUMNS);
-    let row_sums: Vec<f32> =
-        (0..rows).map(|row| gradients.logprobs[queries.offsets[row]..queries.offsets[row + 1]].iter().sum()).collect();
+    let row_gradient = |row: usize| RowGradient {
+        inverse_temperature: inverse_temperatures[row],
+        log_sum: outputs.log_sums[row] as f32,
+        entropy: outputs.entropies[row],
+        d_logprobs: gradients.logprobs[queries.offsets[row]..queries.offsets[row + 1]].iter().sum(),
+        d_entropy: gradients.entropies[row],
+    };
+    let row_gradients: Vec<RowGradient> = (0..rows).map(row_gradient).collect();
+    let by_target = ByTarget::new(queries, head.panels());
     for first in (0..head.columns).step_by(BACKWARD_COLUMNS) {
         let part = head.slice(first / PANEL, BACKWARD_COLUMNS / PANEL);
         let parts = Parts::new(&mut d_logits);
-        let (tiles, chunks) = (rows.div_ceil(tile_rows), part.columns.div_ceil(CHUNK));
-        pool.run(tiles * chunks, &|task| {
-            let (row, column) = (task % tiles * tile_rows, first + task / tiles * CHUNK);
-            let height = (rows - row).min(tile_rows);
-            let chunk = head.slice(column / PANEL, CHUNK / PANEL);
-            let mut tile = vec![0.0f32; tile_rows * CHUNK];
-            logits_tile(hidden.data, hidden.stride, (row, height), chunk, &mut tile);
-            for (row, values) in (row..row + height).zip(tile.chunks_exact_mut(CHUNK)) {
-                let values = &mut values[..chunk.columns];
-                let (t, log_sum) = (inverse_temperatures[row], outputs.log_sums[row] as f32);
-                logit_gradient(values, t, log_sum, row_sums[row], gradients.entropies[row], outputs.entropies[row]);
-                for query in queries.offsets[row]..queries.offsets[row + 1] {
-                    let target = queries.targets[query] as usize;
-                    if (column..column + chunk.columns).contains(&target) {
-                        values[target - column] += t * gradients.logprobs[query];
-                    }
-                }
-                // SAFETY: each task has its own rows and columns.
-                let to = unsafe {
-                    parts.get(row * BACKWARD_COLUMNS + column - first, chunk.columns.next_multiple_of(E::GROUP))
-                };
-                convert_row(values, to);
+        let visits = Visits { count: part.panels(), width: 1, step: 1, apart: 1 };
+        gemm_visits(pool, hidden, part, visits, &|rows, panel, logits| {
+            logit_gradients(logits, &row_gradients[rows.clone()]);
+            for (column, row, query) in by_target.of(first / PANEL + panel, rows.clone()) {
+                let own = inverse_temperatures[row] * gradients.logprobs[query];
+                logits[(row - rows.start) * PANEL + column] += own;
+            }
+            let mut rounded = [E::default(); MAX_TILE_ROWS * PANEL];
+            convert_elements(logits, &mut rounded);
+            let width = (part.columns - panel * PANEL).min(PANEL);
+            for (row, values) in rows.zip(rounded.chunks_exact(PANEL)) {
+                let at = row * BACKWARD_COLUMNS + panel * PANEL;
+                // SAFETY: each tile has its own rows and columns.
+                let to = unsafe { parts.get(at, width.next_multiple_of(E::GROUP)) };
+                let (to, padding) = to.split_at_mut(width);
+                to.copy_from_slice(&values[..width]);
+                padding.fill(E::default());
             }
         });
         let d_rows = Rows { data: &d_logits, rows, stride: BACKWARD_COLUMNS };
