@@ -8,6 +8,7 @@
 mod across;
 #[cfg(target_arch = "x86_64")]
 mod amx;
+mod crowded;
 mod kernels;
 mod pack;
 mod thread_buffer;
@@ -19,6 +20,7 @@ mod visits;
 pub use across::gemm_across;
 #[cfg(target_arch = "x86_64")]
 pub use amx::permitted as amx_permitted;
+use crowded::{WORTH_SPREADING, are_crowded, spread};
 pub use pack::{Panels, PanelsView, pack_columns, pack_rows, repack_transposed};
 pub use transpose::transpose_groups;
 use unpack::with_rows;
@@ -232,13 +234,17 @@ fn drive<'a, E: GemmElement>(
     let pass = E::pass();
     let panel_bytes = padded.min(pass) * PANEL * size_of::<E>();
     split::<E>(pool, row_tiles, b.panels(), panel_bytes, &|panels, tiles| {
+        let mut spread_rows = Vec::new();
         let mut start = 0;
         loop {
             let length = (padded - start).min(pass);
             for index in tiles.clone() {
                 let Tile { row, height, data, stride, group_stride } = tile(index);
                 let kernel = if index == tiles.start { first_kernel } else { kernel };
-                let a_tile = &data[start / E::GROUP * group_stride..];
+                let (mut a_tile, mut stride) = (&data[start / E::GROUP * group_stride..], stride);
+                if far && panels.len() >= WORTH_SPREADING && group_stride == E::GROUP && are_crowded::<E>(stride) {
+                    (a_tile, stride) = spread(a_tile, stride, height, length, &mut spread_rows);
+                }
                 for panel in panels.clone() {
                     let b_panel = &b.panel(panel)[start * PANEL..];
                     let width = (columns - panel * PANEL).min(PANEL);

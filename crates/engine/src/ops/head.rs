@@ -1,13 +1,10 @@
 //! The language-model head fused with its log-softmax: logits exist for a few rows and columns at a time, never as an
 //! array of tokens x vocabulary.
 
-use std::ops::Range;
-
 use crate::buffers::{Buffers, panels};
-use crate::convert::convert_elements;
+use crate::convert::convert_row;
 use crate::gemm::{
-    GemmElement, MAX_TILE_ROWS, Output, PANEL, Panels, PanelsView, Rows, Visits, gemm, gemm_visits, pack_columns,
-    repack_transposed, run_tile,
+    GemmElement, Output, PANEL, Panels, PanelsView, Rows, gemm, pack_columns, repack_transposed, run_tile,
 };
 use crate::isa::by_isa;
 use crate::ops::chunk_sums::{ChunkSums, chunk_sums};
@@ -23,8 +20,14 @@ pub const CHUNK: usize = 512;
 /// Elements between rows of a tile of logits: those of whole chunks would fall on a few places of the L1 cache.
 const TILE_STRIDE: usize = CHUNK + 16;
 
+/// Tiles of rows of a task of the backward pass, which share their room.
+const TASK_TILES: usize = 8;
+
 /// Vocabulary columns of a pass of the backward product.
 pub const BACKWARD_COLUMNS: usize = 4 * CHUNK;
+
+/// Elements between rows of the gradient in the logits of such a pass, chosen as `TILE_STRIDE` is.
+const BACKWARD_STRIDE: usize = BACKWARD_COLUMNS + PANEL;
 
 /// Which logits are asked of each row, as offsets into `targets`: those of row `i` are `offsets[i]..offsets[i + 1]`.
 pub struct Queries<'a> {
@@ -140,57 +143,14 @@ pub fn head_forward<E: GemmElement>(
     outputs
 }
 
-/// What the gradient in a row's logits depends on besides them.
-struct RowGradient {
-    inverse_temperature: f32,
-    log_sum: f32,
-    entropy: f32,
-    /// The loss's gradients in the row's log-probabilities, their sum, and in its entropy.
-    d_logprobs: f32,
-    d_entropy: f32,
-}
-
 by_isa! {
-    /// From logits [rows, 32] to the gradient in them, but for the targets' own terms:
+    /// From logits to the gradient in them, but for the targets' own terms:
     /// `-t * (g p + e p (log p + H))` with t the inverse temperature.
-    fn logit_gradients(logits: &mut [f32], rows: &[RowGradient]) {
-        for (logits, row) in logits.as_chunks_mut::<PANEL>().0.iter_mut().zip(rows) {
-            let &RowGradient { inverse_temperature: t, log_sum, entropy, d_logprobs: g, d_entropy: e } = row;
-            for logit in logits {
-                let log_p = *logit * t - log_sum;
-                *logit = -t * exp::<FMA>(log_p) * (g + e * (log_p + entropy));
-            }
+    fn logit_gradient(logits: &mut [f32], t: f32, log_sum: f32, g: f32, e: f32, entropy: f32) {
+        for logit in logits.iter_mut() {
+            let log_p = *logit * t - log_sum;
+            *logit = -t * exp::<FMA>(log_p) * (g + e * (log_p + entropy));
         }
-    }
-}
-
-/// Queries sorted by target.
-struct ByTarget {
-    /// Target, row and query.
-    sorted: Vec<(usize, usize, usize)>,
-    /// Where the queries of each panel of the vocabulary start, and the last one's end.
-    starts: Vec<usize>,
-}
-
-impl ByTarget {
-    fn new(queries: &Queries<'_>, panels: usize) -> Self {
-        let rows = queries.offsets.windows(2).enumerate();
-        let of_row = |(row, range): (usize, &[usize])| {
-            (range[0]..range[1]).map(move |query| (queries.targets[query] as usize, row, query))
-        };
-        let mut sorted: Vec<_> = rows.flat_map(of_row).collect();
-        sorted.sort_unstable();
-        let before = |panel: usize| sorted.partition_point(|&(target, ..)| target < panel * PANEL);
-        let starts = (0..=panels).map(before).collect();
-        Self { sorted, starts }
-    }
-
-    /// Column in the panel, row and query of those of some rows, in the order of the queries.
-    fn of(&self, panel: usize, rows: Range<usize>) -> impl Iterator<Item = (usize, usize, usize)> {
-        let all = &self.sorted[self.starts[panel]..self.starts[panel + 1]];
-        all.iter()
-            .filter(move |(_, row, _)| rows.contains(row))
-            .map(move |&(target, row, query)| (target % PANEL, row, query))
     }
 }
 
@@ -217,50 +177,52 @@ pub fn head_backward<E: GemmElement>(
     free: &mut Buffers<E>,
 ) {
     let (rows, width) = (hidden.rows, d_hidden.len() / hidden.rows.max(1));
+    let tile_rows = E::tile_rows();
     let mut down = panels(free, width, rows);
     if d_head.is_some() {
         pack_columns(pool, hidden.data, hidden.stride, rows, &mut down);
     }
-    let mut d_logits = free.elements.take(rows * BACKWARD_COLUMNS);
+    let mut d_logits = free.elements.take(rows * BACKWARD_STRIDE);
     let mut across = panels(free, width, BACKWARD_COLUMNS);
-    let row_gradient = |row: usize| RowGradient {
-        inverse_temperature: inverse_temperatures[row],
-        log_sum: outputs.log_sums[row] as f32,
-        entropy: outputs.entropies[row],
-        d_logprobs: gradients.logprobs[queries.offsets[row]..queries.offsets[row + 1]].iter().sum(),
-        d_entropy: gradients.entropies[row],
-    };
-    let row_gradients: Vec<RowGradient> = (0..rows).map(row_gradient).collect();
-    let by_target = ByTarget::new(queries, head.panels());
+    let row_sums: Vec<f32> =
+        (0..rows).map(|row| gradients.logprobs[queries.offsets[row]..queries.offsets[row + 1]].iter().sum()).collect();
     for first in (0..head.columns).step_by(BACKWARD_COLUMNS) {
         let part = head.slice(first / PANEL, BACKWARD_COLUMNS / PANEL);
         let parts = Parts::new(&mut d_logits);
-        let visits = Visits { count: part.panels(), width: 1, step: 1, apart: 1 };
-        gemm_visits(pool, hidden, part, visits, &|rows, panel, logits| {
-            logit_gradients(logits, &row_gradients[rows.clone()]);
-            for (column, row, query) in by_target.of(first / PANEL + panel, rows.clone()) {
-                let own = inverse_temperatures[row] * gradients.logprobs[query];
-                logits[(row - rows.start) * PANEL + column] += own;
-            }
-            let mut rounded = [E::default(); MAX_TILE_ROWS * PANEL];
-            convert_elements(logits, &mut rounded);
-            let width = (part.columns - panel * PANEL).min(PANEL);
-            for (row, values) in rows.zip(rounded.chunks_exact(PANEL)) {
-                let at = row * BACKWARD_COLUMNS + panel * PANEL;
-                // SAFETY: each tile has its own rows and columns.
-                let to = unsafe { parts.get(at, width.next_multiple_of(E::GROUP)) };
-                let (to, padding) = to.split_at_mut(width);
-                to.copy_from_slice(&values[..width]);
-                padding.fill(E::default());
+        let (tiles, chunks) = (rows.div_ceil(tile_rows), part.columns.div_ceil(CHUNK));
+        let row_tasks = tiles.div_ceil(TASK_TILES);
+        pool.run(row_tasks * chunks, &|task| {
+            let (tile, column) = (task % row_tasks * TASK_TILES, first + task / row_tasks * CHUNK);
+            let chunk = head.slice(column / PANEL, CHUNK / PANEL);
+            let mut logits = vec![0.0f32; tile_rows * TILE_STRIDE];
+            for row in (tile..tiles.min(tile + TASK_TILES)).map(|tile| tile * tile_rows) {
+                let height = (rows - row).min(tile_rows);
+                logits_tile(hidden.data, hidden.stride, (row, height), chunk, &mut logits);
+                for (row, values) in (row..row + height).zip(logits.chunks_exact_mut(TILE_STRIDE)) {
+                    let values = &mut values[..chunk.columns];
+                    let (t, log_sum) = (inverse_temperatures[row], outputs.log_sums[row] as f32);
+                    logit_gradient(values, t, log_sum, row_sums[row], gradients.entropies[row], outputs.entropies[row]);
+                    for query in queries.offsets[row]..queries.offsets[row + 1] {
+                        let target = queries.targets[query] as usize;
+                        if (column..column + chunk.columns).contains(&target) {
+                            values[target - column] += t * gradients.logprobs[query];
+                        }
+                    }
+                    // SAFETY: each task has its own rows and columns.
+                    let to = unsafe {
+                        parts.get(row * BACKWARD_STRIDE + column - first, chunk.columns.next_multiple_of(E::GROUP))
+                    };
+                    convert_row(values, to);
+                }
             }
         });
-        let d_rows = Rows { data: &d_logits, rows, stride: BACKWARD_COLUMNS };
+        let d_rows = Rows { data: &d_logits, rows, stride: BACKWARD_STRIDE };
         across.reshape(width, part.columns);
         repack_transposed(pool, part, &mut across);
         gemm(pool, d_rows, across.view(), Output { data: d_hidden, stride: width, offset: 0 }, true);
         if let Some(d_head) = d_head.as_deref_mut() {
             let d_part = &mut d_head[first * width..(first + part.columns) * width];
-            let columns = (BACKWARD_COLUMNS, part.columns);
+            let columns = (BACKWARD_STRIDE, part.columns);
             outer_product_packed(pool, &d_logits, columns, down.view(), rows, d_part, free);
         }
     }
