@@ -108,7 +108,7 @@ pub fn zeros<T: Copy + Default>(length: usize) -> Vec<T> {
 pub struct LineAligned;
 
 /// A cache line in bytes.
-const LINE: usize = 64;
+pub const LINE: usize = 64;
 
 /// The smallest buffer that is aligned: below are the texts and lists of everything else, of which there are many and which grow often.
 const SMALLEST_BUFFER: usize = 1024;

@@ -3,9 +3,8 @@
 use std::ops::Range;
 
 use super::thread_buffer::with_buffer;
-use super::transpose::{TURNED, transpose_groups};
+use super::transpose::TURNED;
 use super::{GemmElement, Output, PANEL, PanelsView, Rows, run_tile_strided, split};
-use crate::element::MAX_GROUP;
 use crate::pool::{Parts, Pool};
 
 /// `C += A^T B`. A: [reduction, columns], row-major, its `columns` the rows of C. B: [reduction, columns of C], packed. Each task turns its part of A
@@ -17,7 +16,7 @@ pub fn gemm_across<E: GemmElement>(pool: &Pool, a: Rows<'_, E>, columns: usize, 
     a.check(columns);
     assert!(b.reduction == a.rows.next_multiple_of(E::GROUP), "the reductions of A and B differ");
     assert!(c.data.len() >= (columns - 1) * c.stride + c.offset + b.columns, "C is too small");
-    let (kernel, height, pass) = (E::kernel(), E::tile_rows(), E::pass());
+    let (kernel, height, pass) = (E::filling_kernel(), E::tile_rows(), E::pass());
     let output = Parts::new(c.data);
     let panel_bytes = b.reduction.min(pass) * PANEL * size_of::<E>();
     split::<E>(pool, columns.div_ceil(height), b.panels(), panel_bytes, &|panels, tiles| {
@@ -49,15 +48,14 @@ pub fn gemm_across<E: GemmElement>(pool: &Pool, a: Rows<'_, E>, columns: usize, 
 /// Turns rows `taken` of columns `columns` of A into rows of `out`, `stride` apart; zeros where the last group is not full.
 fn turn<E: GemmElement>(a: Rows<'_, E>, taken: Range<usize>, columns: Range<usize>, out: &mut [E], stride: usize) {
     let depth = TURNED * E::GROUP;
-    let (mut panel, length) = ([E::default(); PANEL * TURNED * MAX_GROUP], taken.len());
+    let length = taken.len();
     for from in (0..length).step_by(depth) {
         let height = (length - from).min(depth);
         let source = &a.data[(taken.start + from) * a.stride..];
         for column in columns.clone().step_by(PANEL) {
             let to = &mut out[(column - columns.start) * stride + from..];
             if height == depth && column + PANEL <= columns.end {
-                E::interleave(&source[column..], a.stride, &mut panel[..PANEL * depth]);
-                transpose_groups(&panel, PANEL * E::GROUP, TURNED, PANEL, to, stride);
+                E::turn(&source[column..], a.stride, to, stride);
                 continue;
             }
             for (index, column) in (column..columns.end.min(column + PANEL)).enumerate() {

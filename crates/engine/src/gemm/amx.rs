@@ -97,12 +97,20 @@ unsafe fn shape_registers(rows: usize) {
     SHAPED.set(rows);
 }
 
-/// bf16 products by tiles; `group_stride` is that of row-major A. `STREAMING` asks for B ahead of its use, which costs a fifth of the speed
-/// where B is at hand.
+/// What a kernel asks for ahead of its use. What is at hand already is better not asked for: it costs up to a fifth of the speed.
+pub mod ahead {
+    pub const NOTHING: u8 = 0;
+    /// Blocks of B.
+    pub const B: u8 = 1;
+    /// The tile of C to the right of this one, which the call after this mostly works on, and that of what its sums start from.
+    pub const C: u8 = 2;
+}
+
+/// bf16 products by tiles; `group_stride` is that of row-major A. `AHEAD_OF_USE` is one of `ahead`.
 ///
 /// # Safety
 /// As `generic`, where `permitted` is true; `rows` is 1 to 32, and nothing else shapes this thread's tile registers.
-pub unsafe fn bf16_amx<const STREAMING: bool>(
+pub unsafe fn bf16_amx<const AHEAD_OF_USE: u8>(
     rows: usize,
     groups: usize,
     a: *const Bf16,
@@ -120,8 +128,15 @@ pub unsafe fn bf16_amx<const STREAMING: bool>(
         let two = rows > REGISTER_ROWS;
         load_sums(two, from, ldc);
         for block in 0..groups / BLOCK {
-            if STREAMING {
+            if AHEAD_OF_USE == ahead::B {
                 prefetch(b.wrapping_add((block + AHEAD) * BLOCK * 2 * PANEL));
+            }
+            if AHEAD_OF_USE == ahead::C && block < TILE_ROWS / 2 {
+                let beside = 2 * block * ldc + PANEL;
+                prefetch_rows(c.wrapping_add(beside), ldc);
+                if !from.is_null() && from != c {
+                    prefetch_rows(from.wrapping_add(beside), ldc);
+                }
             }
             add_block(two, a.add(block * 2 * BLOCK), lda, b.add(block * BLOCK * 2 * PANEL));
         }
@@ -146,6 +161,16 @@ fn prefetch(block: *const Bf16) {
     for line in 0..32 {
         // SAFETY: a prefetch never faults.
         unsafe { _mm_prefetch::<_MM_HINT_T1>(block.wrapping_add(line * 32).cast()) };
+    }
+}
+
+/// Asks for two rows of a tile of C in the L1 cache, to be written; an address beyond C is harmless.
+#[inline(always)]
+fn prefetch_rows(tile: *const f32, ldc: usize) {
+    // SAFETY: a prefetch never faults, and every processor with tiles has this one.
+    unsafe {
+        asm!("prefetchw [{tile}]", "prefetchw [{tile} + 64]", "prefetchw [{tile} + {ldc}]", "prefetchw [{tile} + {ldc} + 64]",
+            tile = in(reg) tile, ldc = in(reg) ldc * 4, options(nostack, preserves_flags));
     }
 }
 

@@ -1,6 +1,9 @@
 //! The inner loops. Every kernel here adds the products of one element of C in the order of the reduction.
 
+#[cfg(target_arch = "x86_64")]
+use super::amx::ahead;
 use super::pack::interleave_pairs;
+use super::turn::turn_bf16;
 use super::{BLOCK_BYTES, GemmElement, Kernel, PANEL, PASS, TILE_ROWS};
 use crate::element::{Bf16, Element};
 use crate::isa::{Isa, fma, isa};
@@ -28,7 +31,7 @@ impl GemmElement for Bf16 {
     fn kernel() -> Kernel<Bf16> {
         match isa() {
             #[cfg(target_arch = "x86_64")]
-            Isa::Amx => super::amx::bf16_amx::<false>,
+            Isa::Amx => super::amx::bf16_amx::<{ ahead::NOTHING }>,
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Bf16 => x86::bf16_avx512bf16,
             #[cfg(target_arch = "x86_64")]
@@ -43,7 +46,15 @@ impl GemmElement for Bf16 {
     fn streaming_kernel() -> Kernel<Bf16> {
         #[cfg(target_arch = "x86_64")]
         if isa() == Isa::Amx {
-            return super::amx::bf16_amx::<true>;
+            return super::amx::bf16_amx::<{ ahead::B }>;
+        }
+        Self::kernel()
+    }
+
+    fn filling_kernel() -> Kernel<Bf16> {
+        #[cfg(target_arch = "x86_64")]
+        if isa() == Isa::Amx {
+            return super::amx::bf16_amx::<{ ahead::C }>;
         }
         Self::kernel()
     }
@@ -78,6 +89,10 @@ impl GemmElement for Bf16 {
 
     fn interleave(rows: &[Bf16], stride: usize, out: &mut [Bf16]) {
         interleave_pairs(rows, stride, out);
+    }
+
+    fn turn(rows: &[Bf16], stride: usize, out: &mut [Bf16], out_stride: usize) {
+        turn_bf16(rows, stride, out, out_stride);
     }
 }
 

@@ -8,16 +8,19 @@
 mod across;
 #[cfg(target_arch = "x86_64")]
 mod amx;
+mod crowded;
 mod kernels;
 mod pack;
 mod thread_buffer;
 mod transpose;
+mod turn;
 mod unpack;
 mod visits;
 
 pub use across::gemm_across;
 #[cfg(target_arch = "x86_64")]
 pub use amx::permitted as amx_permitted;
+use crowded::{WORTH_SPREADING, are_crowded, spread};
 pub use pack::{Panels, PanelsView, pack_columns, pack_rows, repack_transposed};
 pub use transpose::transpose_groups;
 use unpack::with_rows;
@@ -42,7 +45,7 @@ const _: () = assert!(TILE_ROWS <= MAX_TILE_ROWS && amx::TILE_ROWS <= MAX_TILE_R
 /// Reduction length of one pass of the vector kernels: 14 rows of A stay in the L1 cache.
 const PASS: usize = 1024;
 
-/// Longest reduction of products whose panels were packed just before, as attention's gradients are.
+/// Longest reduction of products whose panels were packed just before, and whose C is small, as attention's gradients are.
 const NEAR: usize = 128;
 
 /// Bytes of B that a task goes over again and again: half of a 1 MiB L2 cache.
@@ -73,6 +76,10 @@ pub trait GemmElement: Element {
     fn streaming_kernel() -> Kernel<Self> {
         Self::kernel()
     }
+    /// Gives the same bits, faster where C lies beyond the L1 cache and is computed from left to right.
+    fn filling_kernel() -> Kernel<Self> {
+        Self::kernel()
+    }
     /// Rows that one call of that kernel computes at most.
     fn tile_rows() -> usize {
         TILE_ROWS
@@ -91,6 +98,10 @@ pub trait GemmElement: Element {
     }
     /// Writes whole groups of a panel: of 32 columns of rows `stride` apart, as many as `out` holds.
     fn interleave(rows: &[Self], stride: usize, out: &mut [Self]);
+    /// Turns `TURNED` groups of rows, `stride` apart, of 32 columns each, into the first elements of 32 rows of `out`.
+    fn turn(rows: &[Self], stride: usize, out: &mut [Self], out_stride: usize) {
+        turn::turn_by_groups(rows, stride, out, out_stride);
+    }
 }
 
 /// The matrix A: `rows` rows of which `reduction` elements count, `stride` elements apart.
@@ -216,19 +227,24 @@ fn drive<'a, E: GemmElement>(
         return;
     }
     assert!(c.data.len() >= (rows - 1) * c.stride + c.offset + columns, "C is too small");
-    let (kernel, streaming_kernel) = (E::kernel(), E::streaming_kernel());
     let far = padded > NEAR;
+    let (first_kernel, kernel) =
+        if far { (E::streaming_kernel(), E::filling_kernel()) } else { (E::kernel(), E::kernel()) };
     let output = Parts::new(c.data);
     let pass = E::pass();
     let panel_bytes = padded.min(pass) * PANEL * size_of::<E>();
     split::<E>(pool, row_tiles, b.panels(), panel_bytes, &|panels, tiles| {
+        let mut spread_rows = Vec::new();
         let mut start = 0;
         loop {
             let length = (padded - start).min(pass);
             for index in tiles.clone() {
                 let Tile { row, height, data, stride, group_stride } = tile(index);
-                let kernel = if far && index == tiles.start { streaming_kernel } else { kernel };
-                let a_tile = &data[start / E::GROUP * group_stride..];
+                let kernel = if index == tiles.start { first_kernel } else { kernel };
+                let (mut a_tile, mut stride) = (&data[start / E::GROUP * group_stride..], stride);
+                if far && panels.len() >= WORTH_SPREADING && group_stride == E::GROUP && are_crowded::<E>(stride) {
+                    (a_tile, stride) = spread(a_tile, stride, height, length, &mut spread_rows);
+                }
                 for panel in panels.clone() {
                     let b_panel = &b.panel(panel)[start * PANEL..];
                     let width = (columns - panel * PANEL).min(PANEL);

@@ -57,11 +57,13 @@ mod avx512 {
         // SAFETY: a chunk holds 16 numbers.
         let load = |chunk: &[f32; LANES]| _mm512_mul_ps(unsafe { _mm512_loadu_ps(chunk.as_ptr()) }, _mm512_set1_ps(t));
         let mut most = [_mm512_set1_ps(f32::NEG_INFINITY); 4];
-        for chunks in vectors.chunks(4) {
+        let (fours, others) = vectors.as_chunks::<4>();
+        for chunks in fours {
             for (most, chunk) in most.iter_mut().zip(chunks) {
                 *most = _mm512_max_ps(load(chunk), *most);
             }
         }
+        most[0] = others.iter().fold(most[0], |most, chunk| _mm512_max_ps(load(chunk), most));
         let most = _mm512_max_ps(_mm512_max_ps(most[0], most[1]), _mm512_max_ps(most[2], most[3]));
         let max = rest.iter().fold(_mm512_reduce_max_ps(most), |max, &logit| max.max(logit * t));
         let (mut sums, mut weighted) = (_mm512_setzero_ps(), _mm512_setzero_ps());

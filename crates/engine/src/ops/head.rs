@@ -8,6 +8,7 @@ use crate::gemm::{
 };
 use crate::isa::by_isa;
 use crate::ops::chunk_sums::{ChunkSums, chunk_sums};
+use crate::ops::for_rows;
 use crate::ops::math::exp;
 use crate::ops::outer::outer_product_packed;
 use crate::pool::{Parts, Pool};
@@ -16,8 +17,17 @@ use crate::pool::{Parts, Pool};
 /// chunk, then over chunks in order.
 pub const CHUNK: usize = 512;
 
+/// Elements between rows of a tile of logits: those of whole chunks would fall on a few places of the L1 cache.
+const TILE_STRIDE: usize = CHUNK + 16;
+
+/// Tiles of rows of a task of the backward pass, which share their room.
+const TASK_TILES: usize = 8;
+
 /// Vocabulary columns of a pass of the backward product.
 pub const BACKWARD_COLUMNS: usize = 4 * CHUNK;
+
+/// Elements between rows of the gradient in the logits of such a pass, chosen as `TILE_STRIDE` is.
+const BACKWARD_STRIDE: usize = BACKWARD_COLUMNS + PANEL;
 
 /// Which logits are asked of each row, as offsets into `targets`: those of row `i` are `offsets[i]..offsets[i + 1]`.
 pub struct Queries<'a> {
@@ -53,7 +63,7 @@ pub fn logprob(logit: f32, inverse_temperature: f32, log_sum: f64) -> f32 {
     (f64::from(logit * inverse_temperature) - log_sum) as f32
 }
 
-/// Computes logits of a tile's rows x 512 columns into `tile` (rows `CHUNK` apart).
+/// Computes logits of a tile's rows x 512 columns into `tile` (rows `TILE_STRIDE` apart).
 ///
 /// `hidden` holds the rows; `chunk` the panels of the columns, which the first tile of rows is the first to touch.
 fn logits_tile<E: GemmElement>(
@@ -63,13 +73,13 @@ fn logits_tile<E: GemmElement>(
     chunk: PanelsView<'_, E>,
     tile: &mut [f32],
 ) {
-    let kernel = if first_row == 0 { E::streaming_kernel() } else { E::kernel() };
+    let kernel = if first_row == 0 { E::streaming_kernel() } else { E::filling_kernel() };
     let hidden = &hidden[first_row * stride..];
     for panel in 0..chunk.panels() {
         // SAFETY: the tile has room for whole panels of every row.
         unsafe {
             let to = tile.as_mut_ptr().add(panel * PANEL);
-            run_tile(kernel, rows, chunk.reduction, hidden, stride, chunk.panel(panel), to, CHUNK, PANEL, false);
+            run_tile(kernel, rows, chunk.reduction, hidden, stride, chunk.panel(panel), to, TILE_STRIDE, PANEL, false);
         }
     }
 }
@@ -93,12 +103,12 @@ pub fn head_forward<E: GemmElement>(
     pool.run(chunks, &|index| {
         let chunk = head.slice(index * CHUNK / PANEL, CHUNK / PANEL);
         let columns = index * CHUNK..index * CHUNK + chunk.columns;
-        let mut tile = vec![0.0f32; tile_rows * CHUNK];
+        let mut tile = vec![0.0f32; tile_rows * TILE_STRIDE];
         for first in (0..rows).step_by(tile_rows) {
             let height = (rows - first).min(tile_rows);
             logits_tile(hidden.data, hidden.stride, (first, height), chunk, &mut tile);
             for row in first..first + height {
-                let values = &tile[(row - first) * CHUNK..(row - first) * CHUNK + chunk.columns];
+                let values = &tile[(row - first) * TILE_STRIDE..][..chunk.columns];
                 for query in queries.offsets[row]..queries.offsets[row + 1] {
                     let target = queries.targets[query] as usize;
                     if columns.contains(&target) {
@@ -115,16 +125,21 @@ pub fn head_forward<E: GemmElement>(
             }
         }
     });
-    let mut outputs =
-        HeadOutputs { log_sums: Vec::with_capacity(rows), entropies: Vec::with_capacity(rows), logprobs: asked };
-    for row in 0..rows {
+    let mut outputs = HeadOutputs { log_sums: vec![0.0; rows], entropies: vec![0.0; rows], logprobs: asked };
+    let (log_sums, entropies) = (Parts::new(&mut outputs.log_sums), Parts::new(&mut outputs.entropies));
+    let logprobs = Parts::new(&mut outputs.logprobs);
+    for_rows(pool, rows, chunks, 0, &|row, _| {
         let (log_sum, entropy) = combine((0..chunks).map(|chunk| sums[chunk * rows + row]));
-        for query in queries.offsets[row]..queries.offsets[row + 1] {
-            outputs.logprobs[query] = logprob(outputs.logprobs[query], inverse_temperatures[row], log_sum);
+        let (first, last) = (queries.offsets[row], queries.offsets[row + 1]);
+        // SAFETY: each row has its own entries.
+        unsafe {
+            log_sums.get(row, 1)[0] = log_sum;
+            entropies.get(row, 1)[0] = entropy;
+            for value in logprobs.get(first, last - first) {
+                *value = logprob(*value, inverse_temperatures[row], log_sum);
+            }
         }
-        outputs.log_sums.push(log_sum);
-        outputs.entropies.push(entropy);
-    }
+    });
     outputs
 }
 
@@ -167,7 +182,7 @@ pub fn head_backward<E: GemmElement>(
     if d_head.is_some() {
         pack_columns(pool, hidden.data, hidden.stride, rows, &mut down);
     }
-    let mut d_logits = free.elements.take(rows * BACKWARD_COLUMNS);
+    let mut d_logits = free.elements.take(rows * BACKWARD_STRIDE);
     let mut across = panels(free, width, BACKWARD_COLUMNS);
     let row_sums: Vec<f32> =
         (0..rows).map(|row| gradients.logprobs[queries.offsets[row]..queries.offsets[row + 1]].iter().sum()).collect();
@@ -175,36 +190,39 @@ pub fn head_backward<E: GemmElement>(
         let part = head.slice(first / PANEL, BACKWARD_COLUMNS / PANEL);
         let parts = Parts::new(&mut d_logits);
         let (tiles, chunks) = (rows.div_ceil(tile_rows), part.columns.div_ceil(CHUNK));
-        pool.run(tiles * chunks, &|task| {
-            let (row, column) = (task % tiles * tile_rows, first + task / tiles * CHUNK);
-            let height = (rows - row).min(tile_rows);
+        let row_tasks = tiles.div_ceil(TASK_TILES);
+        pool.run(row_tasks * chunks, &|task| {
+            let (tile, column) = (task % row_tasks * TASK_TILES, first + task / row_tasks * CHUNK);
             let chunk = head.slice(column / PANEL, CHUNK / PANEL);
-            let mut tile = vec![0.0f32; tile_rows * CHUNK];
-            logits_tile(hidden.data, hidden.stride, (row, height), chunk, &mut tile);
-            for (row, values) in (row..row + height).zip(tile.chunks_exact_mut(CHUNK)) {
-                let values = &mut values[..chunk.columns];
-                let (t, log_sum) = (inverse_temperatures[row], outputs.log_sums[row] as f32);
-                logit_gradient(values, t, log_sum, row_sums[row], gradients.entropies[row], outputs.entropies[row]);
-                for query in queries.offsets[row]..queries.offsets[row + 1] {
-                    let target = queries.targets[query] as usize;
-                    if (column..column + chunk.columns).contains(&target) {
-                        values[target - column] += t * gradients.logprobs[query];
+            let mut logits = vec![0.0f32; tile_rows * TILE_STRIDE];
+            for row in (tile..tiles.min(tile + TASK_TILES)).map(|tile| tile * tile_rows) {
+                let height = (rows - row).min(tile_rows);
+                logits_tile(hidden.data, hidden.stride, (row, height), chunk, &mut logits);
+                for (row, values) in (row..row + height).zip(logits.chunks_exact_mut(TILE_STRIDE)) {
+                    let values = &mut values[..chunk.columns];
+                    let (t, log_sum) = (inverse_temperatures[row], outputs.log_sums[row] as f32);
+                    logit_gradient(values, t, log_sum, row_sums[row], gradients.entropies[row], outputs.entropies[row]);
+                    for query in queries.offsets[row]..queries.offsets[row + 1] {
+                        let target = queries.targets[query] as usize;
+                        if (column..column + chunk.columns).contains(&target) {
+                            values[target - column] += t * gradients.logprobs[query];
+                        }
                     }
+                    // SAFETY: each task has its own rows and columns.
+                    let to = unsafe {
+                        parts.get(row * BACKWARD_STRIDE + column - first, chunk.columns.next_multiple_of(E::GROUP))
+                    };
+                    convert_row(values, to);
                 }
-                // SAFETY: each task has its own rows and columns.
-                let to = unsafe {
-                    parts.get(row * BACKWARD_COLUMNS + column - first, chunk.columns.next_multiple_of(E::GROUP))
-                };
-                convert_row(values, to);
             }
         });
-        let d_rows = Rows { data: &d_logits, rows, stride: BACKWARD_COLUMNS };
+        let d_rows = Rows { data: &d_logits, rows, stride: BACKWARD_STRIDE };
         across.reshape(width, part.columns);
         repack_transposed(pool, part, &mut across);
         gemm(pool, d_rows, across.view(), Output { data: d_hidden, stride: width, offset: 0 }, true);
         if let Some(d_head) = d_head.as_deref_mut() {
             let d_part = &mut d_head[first * width..(first + part.columns) * width];
-            let columns = (BACKWARD_COLUMNS, part.columns);
+            let columns = (BACKWARD_STRIDE, part.columns);
             outer_product_packed(pool, &d_logits, columns, down.view(), rows, d_part, free);
         }
     }

@@ -16,7 +16,7 @@ pub struct AdamW {
 }
 
 impl AdamW {
-    /// Updates one part; `scale` multiplies its gradient.
+    /// Updates one part and clears its gradient, which `scale` multiplies.
     pub(super) fn apply(&self, pool: &Pool, parameters: &mut Parameters, index: usize, scale: f32) {
         let part = parameters.parts[index].clone();
         let (range, steps) = (part.range(), parameters.steps as i32);
@@ -29,16 +29,16 @@ impl AdamW {
             step: (f64::from(self.learning_rate) / correction1) as f32,
             root: (1.0 / correction2.sqrt()) as f32,
         };
-        let gradient = &parameters.gradients[part.buffer][range.clone()];
+        let gradient = Parts::new(&mut parameters.gradients[part.buffer][range.clone()]);
         let values = Parts::new(&mut parameters.values[part.buffer][range.clone()]);
         let first = Parts::new(&mut parameters.first[part.buffer][range.clone()]);
         let second = Parts::new(&mut parameters.second[part.buffer][range.clone()]);
         pool.run(range.len().div_ceil(STRIPE), &|stripe| {
             let (offset, length) = (stripe * STRIPE, (range.len() - stripe * STRIPE).min(STRIPE));
             // SAFETY: each task has its own stripe.
-            let (values, first, second) =
-                unsafe { (values.get(offset, length), first.get(offset, length), second.get(offset, length)) };
-            update(values, first, second, &gradient[offset..offset + length], *self, factors);
+            let [values, first, second, gradient] =
+                unsafe { [values, first, second, gradient].map(|part| part.get(offset, length)) };
+            update(values, first, second, gradient, *self, factors);
         });
     }
 }
@@ -52,14 +52,15 @@ struct Factors {
 }
 
 by_isa! {
-    fn update(values: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32], adamw: AdamW, factors: Factors) {
+    fn update(values: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &mut [f32], adamw: AdamW, factors: Factors) {
         let _ = FMA;
         let length = values.len();
-        let (first, second, gradient) = (&mut first[..length], &mut second[..length], &gradient[..length]);
+        let (first, second, gradient) = (&mut first[..length], &mut second[..length], &mut gradient[..length]);
         for i in 0..length {
             let g = gradient[i] * factors.scale;
             let m = first[i] + (1.0 - adamw.beta1) * (g - first[i]);
             let v = adamw.beta2 * second[i] + (1.0 - adamw.beta2) * g * g;
+            gradient[i] = 0.0;
             first[i] = m;
             second[i] = v;
             values[i] = values[i] * factors.decay - factors.step * m / (v.sqrt() * factors.root + adamw.epsilon);

@@ -170,28 +170,25 @@ impl Parameters {
         if let Some(muon) = muon {
             self.apply_muon::<E>(pool, muon, scale);
         }
-        self.clear_gradients();
+        self.has_gradient = false;
         Ok(norm)
     }
 
-    /// Updates the hidden matrices, each on one thread: their products are too small to share.
+    /// Updates the hidden matrices and clears their gradients, each on one thread: their products are too small to share.
     fn apply_muon<E: GemmElement>(&mut self, pool: &Pool, muon: Muon, scale: f32) {
         let Self { parts, values, gradients, first, .. } = self;
         let hidden: Vec<&ParameterPart> = parts.iter().filter(|part| part.hidden).collect();
         let values: Vec<Parts<f32>> = values.iter_mut().map(|buffer| Parts::new(buffer)).collect();
+        let gradients: Vec<Parts<f32>> = gradients.iter_mut().map(|buffer| Parts::new(buffer)).collect();
         let first: Vec<Parts<f32>> = first.iter_mut().map(|buffer| Parts::new(buffer)).collect();
         let alone = Pool::new(1);
         pool.run(hidden.len(), &|index| {
             let part = hidden[index];
             let (rows, columns) = (part.rows, part.columns);
             // SAFETY: parts do not overlap, and each is one task's.
-            let (values, momentum) = unsafe {
-                (
-                    values[part.buffer].get(part.offset, rows * columns),
-                    first[part.buffer].get(part.offset, rows * columns),
-                )
+            let [values, gradient, momentum] = unsafe {
+                [&values, &gradients, &first].map(|buffers| buffers[part.buffer].get(part.offset, rows * columns))
             };
-            let gradient = &gradients[part.buffer][part.range()];
             muon.apply::<E>(&alone, Matrix { rows, columns, values, gradient, momentum }, scale);
         });
     }

@@ -23,17 +23,18 @@ pub(super) struct Matrix<'a> {
     pub rows: usize,
     pub columns: usize,
     pub values: &'a mut [f32],
-    pub gradient: &'a [f32],
+    pub gradient: &'a mut [f32],
     pub momentum: &'a mut [f32],
 }
 
 impl Muon {
-    /// Updates one matrix; `scale` multiplies its gradient. The step is multiplied by sqrt(max(1, rows / columns)).
+    /// Updates one matrix and clears its gradient, which `scale` multiplies. The step is multiplied by sqrt(max(1, rows / columns)).
     /// Products take numbers of `E`, as the authors' do bf16; everything else is f32.
     pub(super) fn apply<E: GemmElement>(&self, pool: &Pool, matrix: Matrix<'_>, scale: f32) {
         let Matrix { rows, columns, values, gradient, momentum } = matrix;
         let mut direction = vec![0.0; gradient.len()];
         nesterov(momentum, gradient, scale, self.momentum, &mut direction);
+        gradient.fill(0.0);
         let orthogonal = orthogonalise::<E>(pool, direction, rows, columns);
         let step = self.learning_rate * (rows as f32 / columns as f32).max(1.0).sqrt();
         scale_by(values, 1.0 - self.learning_rate * self.weight_decay);

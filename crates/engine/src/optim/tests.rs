@@ -138,6 +138,7 @@ fn muon_gives_the_same_bits_whatever_the_thread_count() {
             parameters.begin_gradients();
             parameters.gradients[0].iter_mut().for_each(|gradient| *gradient = random.normal());
             parameters.step::<E>(&Pool::new(threads), Optimizer::Muon(muon, adamw()), 1.0).unwrap();
+            assert!(parameters.gradients[0].iter().all(|&gradient| gradient == 0.0));
         }
         (parameters.values, parameters.first)
     }
