@@ -9,13 +9,10 @@ use crate::model::linear::{Adapted, Input, is_adapted, linear, stride_of};
 use crate::model::weights::Weights;
 use crate::ops::attention::{Attention, Span};
 use crate::ops::norm::{rms_norm, rms_norm_row};
-use crate::ops::pages::{Heads, PageWrite, Pages};
+use crate::ops::pages::{Heads, MAX_HEAD, PageWrite, Pages, head_of_tile};
 use crate::ops::swiglu::{swiglu, swiglu_product};
 use crate::ops::{convert, for_rows};
 use crate::pool::{Parts, Pool};
-
-/// Longest head whose sums a tile keeps at hand: 32 rows of them are a third of the L1 cache.
-const MAX_HEAD: usize = 128;
 
 /// Rows to compute: tokens at positions, on spans that say what they attend to.
 pub struct Batch<E> {
@@ -243,8 +240,7 @@ impl<E: GemmElement> Pass<'_, E> {
         let mut queries = free.elements.take(rows * sizes.query_width());
         let mut keys = free.elements.take(rows * sizes.key_width());
         let mut values = free.elements.take(rows * sizes.key_width());
-        let whole_panels = sizes.heads.dim.is_multiple_of(PANEL) && sizes.heads.dim <= MAX_HEAD;
-        if whole_panels && !layout.config.qk_norm && !is_adapted(&self.batch.adapted, tensor) {
+        if sizes.heads.panels().is_some() && !layout.config.qk_norm && !is_adapted(&self.batch.adapted, tensor) {
             self.heads_by_tiles(layer, normed, sizes, &mut queries, &mut keys, &mut values);
             return (Buffer::default(), queries, keys, values);
         }
@@ -286,12 +282,10 @@ impl<E: GemmElement> Pass<'_, E> {
             let mut head_sums = [0.0f32; MAX_HEAD];
             let head_sums = &mut head_sums[..dim];
             for (index, row) in rows.clone().enumerate() {
-                for (to, tile) in head_sums.chunks_exact_mut(PANEL).zip(sums.chunks_exact(rows.len() * PANEL)) {
-                    to.copy_from_slice(&tile[index * PANEL..(index + 1) * PANEL]);
-                }
+                head_of_tile(sums, rows.len(), index, head_sums);
                 head_sums.iter_mut().zip(bias.iter().skip(visit * dim)).for_each(|(value, bias)| *value += bias);
                 if part < 2 {
-                    self.weights.rope.rotate(head_sums, self.batch.positions[row] as usize, false);
+                    self.weights.rope.rotate(head_sums, self.batch.positions[row] as usize);
                 }
                 // SAFETY: tiles do not overlap.
                 convert_row(head_sums, unsafe { parts[part].get(row * width + head * dim, dim) });
@@ -334,7 +328,7 @@ impl<E: GemmElement> Pass<'_, E> {
                 } else {
                     rms_norm_row(from, norm, sizes.eps, head);
                 }
-                self.weights.rope.rotate(head, position, false);
+                self.weights.rope.rotate(head, position);
                 convert_row(head, to);
             };
             let (raw_queries, raw_rest) = raw.split_at(query_width);

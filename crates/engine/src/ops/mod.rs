@@ -8,6 +8,7 @@ mod chunk_sums;
 pub mod head;
 pub mod math;
 pub mod norm;
+pub mod norm_product;
 pub mod outer;
 mod page_slots;
 pub mod pages;
