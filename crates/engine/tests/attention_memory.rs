@@ -43,5 +43,6 @@ fn many_branches_on_one_trunk_do_not_multiply_the_memory_of_attentions_gradient(
     let ((), peak) = peak_of(|| attention.run(&pool, d_out, &mut d_qkv));
     assert!(d_qkv.iter().all(|value| value.is_finite()));
     let all_paths = 2 * branches * trunk * dim * size_of::<f32>();
-    assert!(peak < all_paths / 10, "{peak} bytes; the gradients of all paths would take {all_paths}");
+    let shared_totals = 2 * trunk * dim * size_of::<f32>();
+    assert!(peak < all_paths / 10 + shared_totals, "{peak} bytes; the gradients of all paths would take {all_paths}");
 }

@@ -12,11 +12,14 @@ use crate::ops::attention_backward::{
     AttentionBackward, OutputGradient, output_gradient_product, round_output_gradients,
 };
 use crate::ops::convert;
-use crate::ops::norm::{rms_norm, rms_norm_backward, rms_norm_backward_row};
+use crate::ops::norm::{rms_norm, rms_norm_backward, rms_norm_backward_row, stripe_height};
 use crate::ops::norm_product::{NormGradient, Normed, rms_norm_product_backward};
 use crate::ops::outer::outer_product;
 use crate::ops::swiglu::{swiglu, swiglu_backward, swiglu_backward_product};
 use crate::pool::Pool;
+
+/// Stripes of a norm's rows for each thread from which on they even out as tasks of a product.
+const STRIPES_OF_THREAD: usize = 4;
 
 /// Where gradients go: those of every tensor, or those of one adapter's parameters.
 pub enum Gradients<'a, E> {
@@ -108,6 +111,7 @@ impl<E: GemmElement> Pass<'_, E> {
         if let Gradients::Full(tensors) = gradients
             && stride == hidden
             && takes_whole_rows::<E>(matrix.columns, hidden)
+            && rows >= STRIPES_OF_THREAD * pool.threads() * stripe_height(hidden)
         {
             let across = transposed(pool, matrix, hidden, free);
             let d_stride = stride_of::<E>(matrix.columns);
