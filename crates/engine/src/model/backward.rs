@@ -3,17 +3,23 @@
 use std::ops::Range;
 
 use crate::buffers::{Buffer, Buffers};
-use crate::gemm::{GemmElement, PANEL, Rows};
+use crate::gemm::{GemmElement, PANEL, Rows, takes_whole_rows};
 use crate::model::adapter::Adapter;
 use crate::model::forward::{LayerKept, Pass, Sizes};
 use crate::model::layout::Slot;
 use crate::model::linear::{Input, LinearGradient, linear_backward, stride_of, transposed};
-use crate::ops::attention_backward::AttentionBackward;
-use crate::ops::norm::{rms_norm, rms_norm_backward, rms_norm_backward_row};
+use crate::ops::attention_backward::{
+    AttentionBackward, OutputGradient, output_gradient_product, round_output_gradients,
+};
+use crate::ops::convert;
+use crate::ops::norm::{rms_norm, rms_norm_backward, rms_norm_backward_row, stripe_height};
+use crate::ops::norm_product::{NormGradient, Normed, rms_norm_product_backward};
 use crate::ops::outer::outer_product;
 use crate::ops::swiglu::{swiglu, swiglu_backward, swiglu_backward_product};
-use crate::ops::{convert, for_rows};
-use crate::pool::Parts;
+use crate::pool::Pool;
+
+/// Stripes of a norm's rows for each thread from which on they even out as tasks of a product.
+const STRIPES_OF_THREAD: usize = 4;
 
 /// Where gradients go: those of every tensor, or those of one adapter's parameters.
 pub enum Gradients<'a, E> {
@@ -45,70 +51,110 @@ impl<E> Gradients<'_, E> {
     }
 }
 
+/// The gradient in the residual stream.
+pub struct StreamGradient<E> {
+    /// [rows, hidden].
+    pub exact: Buffer<f32>,
+    /// Rounded for products, [rows, stride_of(hidden)].
+    pub rounded: Buffer<E>,
+}
+
+impl<E: GemmElement> StreamGradient<E> {
+    pub fn new(pool: &Pool, exact: Buffer<f32>, hidden: usize, free: &mut Buffers<E>) -> Self {
+        let stride = stride_of::<E>(hidden);
+        let mut rounded = free.elements.take(exact.len() / hidden * stride);
+        convert(pool, &exact, hidden, &mut rounded, stride);
+        Self { exact, rounded }
+    }
+
+    /// Gives the buffers back.
+    pub fn release(self, free: &mut Buffers<E>) {
+        free.floats.give(self.exact);
+        free.elements.give(self.rounded);
+    }
+}
+
 impl<E: GemmElement> Pass<'_, E> {
-    /// From the gradient in a layer's output, `d` [rows, hidden], to that in its input, in place. Overwrites what was kept of gates and ups.
+    /// From the gradient in a layer's output to that in its input, in place. Overwrites what was kept of gates and ups.
     pub fn layer_backward(
         &self,
         layer: usize,
         kept: &mut LayerKept<E>,
         path_rows: &[Vec<u32>],
-        d: &mut [f32],
+        d: &mut StreamGradient<E>,
         gradients: &mut Gradients<'_, E>,
         free: &mut Buffers<E>,
     ) {
-        let (pool, rows, sizes) = (self.pool, self.batch.tokens.len(), Sizes::of(self.weights));
-        let layout = &self.weights.layout;
-        let tensor = |slot| layout.layer(layer, slot);
-        let stride = stride_of::<E>(sizes.hidden);
-        self.gated_backward(layer, &mut kept.gate_up, sizes, d, gradients, free);
-        let mut normed = free.elements.take(rows * stride);
-        let mlp_norm = self.weights.vector(tensor(Slot::MlpNorm));
-        rms_norm(pool, &kept.middle, mlp_norm, sizes.eps, &mut normed, stride);
-        let mut d_normed = free.floats.take(rows * sizes.hidden);
-        self.back_rounded(tensor(Slot::GateUp), &normed, sizes.hidden, &kept.gate_up, &mut d_normed, gradients, free);
-        let d_norm = gradients.tensor(tensor(Slot::MlpNorm));
-        rms_norm_backward(pool, &kept.middle, mlp_norm, sizes.eps, &d_normed, d, d_norm);
-
-        let mut d_attended = free.floats.take(rows * sizes.query_width());
-        self.back(tensor(Slot::Output), &kept.attended, sizes.query_width(), d, &mut d_attended, gradients, free);
-        let mut d_qkv = free.floats.take(rows * sizes.qkv_width());
-        self.attention_backward(layer, kept, path_rows, &d_attended, &mut d_qkv, gradients, free);
-        let norm = self.weights.vector(tensor(Slot::AttentionNorm));
-        rms_norm(pool, &kept.input, norm, sizes.eps, &mut normed, stride);
-        self.back(tensor(Slot::Qkv), &normed, sizes.hidden, &d_qkv, &mut d_normed, gradients, free);
-        let d_norm = gradients.tensor(tensor(Slot::AttentionNorm));
-        rms_norm_backward(pool, &kept.input, norm, sizes.eps, &d_normed, d, d_norm);
-        free.elements.give(normed);
-        for buffer in [d_attended, d_qkv, d_normed] {
-            free.floats.give(buffer);
-        }
+        let slot = |slot| self.weights.layout.layer(layer, slot);
+        self.gated_backward(layer, &mut kept.gate_up, &d.rounded, gradients, free);
+        let mlp = [slot(Slot::MlpNorm), slot(Slot::GateUp)];
+        self.normed_backward(mlp, &kept.middle, &kept.gate_up, d, gradients, free);
+        let d_qkv = self.attention_backward(layer, kept, path_rows, &d.rounded, gradients, free);
+        let attention = [slot(Slot::AttentionNorm), slot(Slot::Qkv)];
+        self.normed_backward(attention, &kept.input, &d_qkv, d, gradients, free);
+        free.elements.give(d_qkv);
     }
 
-    /// From the gradient in the feed-forward's output to that in gates and ups, rounded, [rows, 2 * intermediate], in their place.
+    /// From the gradient in the output of a linear map of normed rows, rounded, to that in the rows `x` [rows, hidden], which is added to `d`.
+    fn normed_backward(
+        &self,
+        [norm, map]: [usize; 2],
+        x: &[f32],
+        d_out: &[E],
+        d: &mut StreamGradient<E>,
+        gradients: &mut Gradients<'_, E>,
+        free: &mut Buffers<E>,
+    ) {
+        let (pool, rows, Sizes { hidden, eps, .. }) = (self.pool, self.batch.tokens.len(), Sizes::of(self.weights));
+        let (weight, matrix, stride) = (self.weights.vector(norm), self.weights.matrix(map), stride_of::<E>(hidden));
+        let mut normed = free.elements.take(rows * stride);
+        if let Gradients::Full(tensors) = gradients
+            && stride == hidden
+            && takes_whole_rows::<E>(matrix.columns, hidden)
+            && rows >= STRIPES_OF_THREAD * pool.threads() * stripe_height(hidden)
+        {
+            let across = transposed(pool, matrix, hidden, free);
+            let d_stride = stride_of::<E>(matrix.columns);
+            let d_rows = Rows { data: d_out, rows, stride: d_stride };
+            let norm_of_x = Normed { x, weight, eps };
+            let to = NormGradient { dx: &mut d.exact, rounded: &mut d.rounded, normed: &mut normed };
+            rms_norm_product_backward(pool, d_rows, across.view(), norm_of_x, to, &mut tensors[norm]);
+            let (d_columns, columns) = ((d_stride, matrix.columns), (stride, hidden));
+            outer_product(pool, d_out, d_columns, &normed, columns, rows, &mut tensors[map], free);
+            free.elements.give(across.data.into());
+            free.elements.give(normed);
+            return;
+        }
+        rms_norm(pool, x, weight, eps, &mut normed, stride);
+        let mut d_normed = free.floats.take(rows * hidden);
+        self.back(map, &normed, hidden, d_out, &mut d_normed, gradients, free);
+        rms_norm_backward(pool, x, weight, eps, &d_normed, &mut d.exact, gradients.tensor(norm));
+        convert(pool, &d.exact, hidden, &mut d.rounded, stride);
+        free.floats.give(d_normed);
+        free.elements.give(normed);
+    }
+
+    /// From the gradient in the feed-forward's output, rounded, to that in gates and ups, rounded, [rows, 2 * intermediate], in their place.
     fn gated_backward(
         &self,
         layer: usize,
         gate_up: &mut Buffer<E>,
-        sizes: Sizes,
-        d: &[f32],
+        d: &[E],
         gradients: &mut Gradients<'_, E>,
         free: &mut Buffers<E>,
     ) {
-        let (pool, rows, width) = (self.pool, self.batch.tokens.len(), sizes.intermediate);
+        let (pool, rows, sizes) = (self.pool, self.batch.tokens.len(), Sizes::of(self.weights));
+        let width = sizes.intermediate;
         let (tensor, stride) = (self.weights.layout.layer(layer, Slot::Down), stride_of::<E>(width));
         let mut activation = free.elements.take(rows * stride);
         match gradients.linear(tensor) {
             LinearGradient::Full(d_weight) if width.is_multiple_of(PANEL) => {
                 let d_stride = stride_of::<E>(sizes.hidden);
-                let mut rounded = free.elements.take(rows * d_stride);
-                convert(pool, d, sizes.hidden, &mut rounded, d_stride);
                 let across = transposed(pool, self.weights.matrix(tensor), width, free);
-                let d_rows = Rows { data: &rounded, rows, stride: d_stride };
+                let d_rows = Rows { data: d, rows, stride: d_stride };
                 swiglu_backward_product(pool, d_rows, across.view(), gate_up, width, &mut activation, stride);
-                let d_columns = (d_stride, sizes.hidden);
-                outer_product(pool, &rounded, d_columns, &activation, (stride, width), rows, d_weight, free);
+                outer_product(pool, d, (d_stride, sizes.hidden), &activation, (stride, width), rows, d_weight, free);
                 free.elements.give(across.data.into());
-                free.elements.give(rounded);
             }
             _ => {
                 swiglu(pool, gate_up, width, &mut activation, stride);
@@ -123,27 +169,8 @@ impl<E: GemmElement> Pass<'_, E> {
         free.elements.give(activation);
     }
 
+    /// From the gradient in a linear map's output, rounded, to that in its input.
     fn back(
-        &self,
-        tensor: usize,
-        input: &[E],
-        columns: usize,
-        d_out: &[f32],
-        d_input: &mut [f32],
-        gradients: &mut Gradients<'_, E>,
-        free: &mut Buffers<E>,
-    ) {
-        let rows = self.batch.tokens.len();
-        let outputs = self.weights.matrix(tensor).columns;
-        let stride = stride_of::<E>(outputs);
-        let mut rounded = free.elements.take(rows * stride);
-        convert(self.pool, d_out, outputs, &mut rounded, stride);
-        self.back_rounded(tensor, input, columns, &rounded, d_input, gradients, free);
-        free.elements.give(rounded);
-    }
-
-    /// As `back`, from a gradient that is rounded already.
-    fn back_rounded(
         &self,
         tensor: usize,
         input: &[E],
@@ -157,38 +184,86 @@ impl<E: GemmElement> Pass<'_, E> {
         linear_backward(self.pool, self.weights, tensor, input, d_out, d_input, &mut gradients.linear(tensor), free);
     }
 
-    /// From the gradient in attention's output to that in q, k and v as the linear map gave them (without bias).
+    /// From the gradient in the output of attention's last map, rounded, to that in q, k and v as the linear map gave them (without bias),
+    /// rounded, [rows, qkv_width].
     fn attention_backward(
         &self,
         layer: usize,
         kept: &LayerKept<E>,
         path_rows: &[Vec<u32>],
-        d_attended: &[f32],
-        d_qkv: &mut [f32],
+        d: &[E],
         gradients: &mut Gradients<'_, E>,
         free: &mut Buffers<E>,
-    ) {
-        let (rows, sizes) = (self.batch.tokens.len(), Sizes::of(self.weights));
-        let (query_width, key_width, dim) = (sizes.query_width(), sizes.key_width(), sizes.heads.dim);
+    ) -> Buffer<E> {
+        let (pool, rows, sizes) = (self.pool, self.batch.tokens.len(), Sizes::of(self.weights));
         let layout = &self.weights.layout;
-        let mut d_queries = free.floats.take(rows * query_width);
-        let mut d_keys = free.floats.take_zeroed(rows * key_width);
-        let mut d_values = free.floats.take_zeroed(rows * key_width);
-        AttentionBackward {
+        let mut rounded = free.elements.take(rows * sizes.query_width());
+        let mut deltas = free.floats.take(rows * sizes.heads.heads);
+        self.attended_backward(layer, &kept.attended, d, (&mut rounded, &mut deltas), gradients, free);
+        let attention = AttentionBackward {
             heads: sizes.heads,
             window: layout.config.layer_windows[layer],
             spans: &self.batch.spans,
             path_rows,
+            rope: &self.weights.rope,
             queries: &kept.queries,
             keys: &kept.keys,
             values: &kept.values,
-            out: &kept.attended,
             log_sums: &kept.log_sums,
+        };
+        let d_out = OutputGradient { rounded: &rounded, deltas: &deltas };
+        let mut d_qkv = free.elements.take(rows * sizes.qkv_width());
+        if layout.config.qk_norm || layout.shapes[layout.layer(layer, Slot::QkvBias)].rows > 0 {
+            let mut exact = free.floats.take(rows * sizes.qkv_width());
+            attention.run(pool, d_out, &mut exact);
+            self.heads_backward(layer, kept, &mut exact, gradients);
+            convert(pool, &exact, sizes.qkv_width(), &mut d_qkv, sizes.qkv_width());
+            free.floats.give(exact);
+        } else {
+            attention.run(pool, d_out, &mut d_qkv);
         }
-        .run(self.pool, d_attended, &mut d_queries, &mut d_keys, &mut d_values);
+        free.elements.give(rounded);
+        free.floats.give(deltas);
+        d_qkv
+    }
+
+    /// From the gradient in the output of attention's last map, rounded, to that in what attention gave, as `OutputGradient` has it.
+    fn attended_backward(
+        &self,
+        layer: usize,
+        attended: &[E],
+        d: &[E],
+        (rounded, deltas): (&mut [E], &mut [f32]),
+        gradients: &mut Gradients<'_, E>,
+        free: &mut Buffers<E>,
+    ) {
+        let (pool, rows, sizes) = (self.pool, self.batch.tokens.len(), Sizes::of(self.weights));
+        let (tensor, width) = (self.weights.layout.layer(layer, Slot::Output), sizes.query_width());
+        match gradients.linear(tensor) {
+            LinearGradient::Full(d_weight) if sizes.heads.panels().is_some() => {
+                let stride = stride_of::<E>(sizes.hidden);
+                let across = transposed(pool, self.weights.matrix(tensor), width, free);
+                let d_rows = Rows { data: d, rows, stride };
+                output_gradient_product(pool, d_rows, across.view(), sizes.heads, attended, rounded, deltas);
+                outer_product(pool, d, (stride, sizes.hidden), attended, (width, width), rows, d_weight, free);
+                free.elements.give(across.data.into());
+            }
+            _ => {
+                let mut d_attended = free.floats.take(rows * width);
+                self.back(tensor, attended, width, d, &mut d_attended, gradients, free);
+                round_output_gradients(pool, sizes.heads, &d_attended, attended, rounded, deltas);
+                free.floats.give(d_attended);
+            }
+        }
+    }
+
+    /// From the gradient in q, k and v to that before QK-norm, where the model has it, in place, and to those of biases and norms.
+    fn heads_backward(&self, layer: usize, kept: &LayerKept<E>, d_qkv: &mut [f32], gradients: &mut Gradients<'_, E>) {
+        let (rows, sizes) = (self.batch.tokens.len(), Sizes::of(self.weights));
+        let (query_width, key_width, dim) = (sizes.query_width(), sizes.key_width(), sizes.heads.dim);
+        let layout = &self.weights.layout;
         let (query_slot, key_slot) = (layout.layer(layer, Slot::QueryNorm), layout.layer(layer, Slot::KeyNorm));
         let (query_norm, key_norm) = (self.weights.vector(query_slot), self.weights.vector(key_slot));
-        self.rotate_back(sizes, &d_queries, &d_keys, &d_values, d_qkv);
         let (mut d_query_norm, mut d_key_norm) = (vec![0.0; query_norm.len()], vec![0.0; key_norm.len()]);
         let mut d_head = vec![0.0; dim];
         let normed_rows = if layout.config.qk_norm { rows } else { 0 };
@@ -217,27 +292,5 @@ impl<E: GemmElement> Pass<'_, E> {
                 add(gradients.tensor(bias), row);
             }
         }
-        for buffer in [d_queries, d_keys, d_values] {
-            free.floats.give(buffer);
-        }
-    }
-
-    /// Puts the gradients of queries, keys and values side by side, those of queries and keys as they were before the rotation.
-    fn rotate_back(&self, sizes: Sizes, d_queries: &[f32], d_keys: &[f32], d_values: &[f32], d_qkv: &mut [f32]) {
-        let (query_width, key_width, width) = (sizes.query_width(), sizes.key_width(), sizes.qkv_width());
-        let parts = Parts::new(d_qkv);
-        for_rows(self.pool, self.batch.tokens.len(), width, 0, &|row, _| {
-            // SAFETY: each task has its own rows.
-            let to = unsafe { parts.get(row * width, width) };
-            let (to_queries, rest) = to.split_at_mut(query_width);
-            let (to_keys, to_values) = rest.split_at_mut(key_width);
-            to_queries.copy_from_slice(&d_queries[row * query_width..(row + 1) * query_width]);
-            to_keys.copy_from_slice(&d_keys[row * key_width..(row + 1) * key_width]);
-            to_values.copy_from_slice(&d_values[row * key_width..(row + 1) * key_width]);
-            let position = self.batch.positions[row] as usize;
-            for head in to[..query_width + key_width].chunks_exact_mut(sizes.heads.dim) {
-                self.weights.rope.rotate(head, position, true);
-            }
-        });
     }
 }

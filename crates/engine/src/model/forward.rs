@@ -9,7 +9,7 @@ use crate::model::layout::Slot;
 use crate::model::linear::{Adapted, Input, is_adapted, linear, stride_of};
 use crate::model::weights::Weights;
 use crate::ops::attention::{Attention, Span};
-use crate::ops::head_tile::{MAX_HEAD, place_head};
+use crate::ops::head_tile::place_head;
 use crate::ops::norm::{rms_norm, rms_norm_row};
 use crate::ops::pages::{Heads, PageWrite, Pages};
 use crate::ops::swiglu::{swiglu, swiglu_product};
@@ -227,8 +227,7 @@ impl<E: GemmElement> Pass<'_, E> {
         let mut queries = free.elements.take(rows * sizes.query_width());
         let mut keys = free.elements.take(rows * sizes.key_width());
         let mut values = free.elements.take(rows * sizes.key_width());
-        let whole_panels = sizes.heads.dim.is_multiple_of(PANEL) && sizes.heads.dim <= MAX_HEAD;
-        if whole_panels && !layout.config.qk_norm && !is_adapted(&self.batch.adapted, tensor) {
+        if sizes.heads.panels().is_some() && !layout.config.qk_norm && !is_adapted(&self.batch.adapted, tensor) {
             self.heads_by_tiles(layer, normed, sizes, &mut queries, &mut keys, &mut values);
             return (Buffer::default(), queries, keys, values);
         }
@@ -317,7 +316,7 @@ impl<E: GemmElement> Pass<'_, E> {
                 } else {
                     rms_norm_row(from, norm, sizes.eps, head);
                 }
-                self.weights.rope.rotate(head, position, false);
+                self.weights.rope.rotate(head, position);
                 convert_row(head, to);
             };
             let (raw_queries, raw_rest) = raw.split_at(query_width);

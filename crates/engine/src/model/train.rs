@@ -6,7 +6,7 @@ use crate::buffers::{Buffer, Buffers};
 use crate::error::{Error, Result};
 use crate::gemm::{GemmElement, Rows};
 use crate::model::adapter::Adapter;
-use crate::model::backward::Gradients;
+use crate::model::backward::{Gradients, StreamGradient};
 use crate::model::forward::{Batch, Pass, Sizes};
 use crate::model::kept_layers::KeptLayers;
 use crate::model::linear::stride_of;
@@ -288,19 +288,20 @@ pub fn backward<E: GemmElement>(
     let Kept { batch, path_rows, layers, last, head, outputs, temperature } = kept;
     let sizes = Sizes::of(weights);
     let pass = Pass { pool, weights, batch: &batch };
-    let mut d = head_gradient(&pass, &last, &head, &outputs, temperature, given, gradients, free);
+    let d = head_gradient(&pass, &last, &head, &outputs, temperature, given, gradients, free);
+    let mut d = StreamGradient::new(pool, d, sizes.hidden, free);
     free.floats.give(last);
     free.elements.give(head.hidden);
     layers.backwards(&pass, tape, free, |layer, kept, free| {
         pass.layer_backward(layer, kept, &path_rows, &mut d, gradients, free);
     });
     if let Some(table) = gradients.tensor(weights.layout.embedding()) {
-        for (&token, row) in batch.tokens.iter().zip(d.chunks_exact(sizes.hidden)) {
+        for (&token, row) in batch.tokens.iter().zip(d.exact.chunks_exact(sizes.hidden)) {
             let at = token as usize * sizes.hidden;
             add_scaled(&mut table[at..at + sizes.hidden], row, 1.0);
         }
     }
-    free.floats.give(d);
+    d.release(free);
 }
 
 /// The gradient in the last layer's output, [rows, hidden], from those of the head's outputs.

@@ -2,11 +2,8 @@
 
 use crate::convert::convert_row;
 use crate::element::Element;
-use crate::gemm::PANEL;
+use crate::ops::pages::{MAX_HEAD, head_of_tile};
 use crate::ops::rope::{Angles, rotate};
-
-/// Longest head whose sums a tile keeps at hand: 32 rows of them are a third of the L1 cache.
-pub const MAX_HEAD: usize = 128;
 
 /// From row `index` of the sums of a head, [panels, rows, 32], with its bias (empty: none) and where it is to be rotated its angles, to the head
 /// in `out`, which is as long as the panels.
@@ -20,18 +17,15 @@ pub fn place_head<E: Element>(
 ) {
     #[cfg(target_arch = "x86_64")]
     if bias.is_empty() && registers::take::<E>(angles) {
-        assert!(index < rows && sums.len() >= out.len() * rows && out.len().is_multiple_of(PANEL), "no such row");
-        // SAFETY: E is bf16, the machine has AVX-512, and the sums and the head are as long as was asserted.
-        return unsafe { registers::place(sums.as_ptr().add(index * PANEL), rows * PANEL, angles, registers::of(out)) };
+        // SAFETY: E is bf16 and the machine has AVX-512.
+        return unsafe { registers::place(sums, rows, index, angles, registers::of(out)) };
     }
     let mut head = [0.0f32; MAX_HEAD];
     let head = &mut head[..out.len()];
-    for (to, tile) in head.chunks_exact_mut(PANEL).zip(sums.chunks_exact(rows * PANEL)) {
-        to.copy_from_slice(&tile[index * PANEL..(index + 1) * PANEL]);
-    }
+    head_of_tile(sums, rows, index, head);
     head.iter_mut().zip(bias).for_each(|(value, bias)| *value += bias);
     if let Some(angles) = angles {
-        rotate(head, angles.cos, angles.sin, 1.0);
+        rotate(head, angles.cos, angles.sin);
     }
     convert_row(head, out);
 }
@@ -41,8 +35,9 @@ mod registers {
     use std::any::TypeId;
     use std::arch::x86_64::*;
 
-    use super::{Angles, MAX_HEAD, PANEL};
+    use super::{Angles, MAX_HEAD};
     use crate::element::{Bf16, Element};
+    use crate::gemm::PANEL;
     use crate::isa::{Isa, isa};
     use crate::ops::vectors::{pack_32, round_16};
 
@@ -62,18 +57,20 @@ mod registers {
         unsafe { std::slice::from_raw_parts_mut(head.as_mut_ptr().cast(), head.len()) }
     }
 
-    /// The sums of a head lie in panels `apart` from each other.
+    /// As `place_head` without a bias.
     ///
     /// # Safety
-    /// The panels hold a head as long as `out`, which is at most `MAX_HEAD`; the machine has AVX-512.
+    /// The machine has AVX-512.
     #[target_feature(enable = "avx512f,avx512bw")]
-    pub unsafe fn place(sums: *const f32, apart: usize, angles: Option<Angles<'_>>, out: &mut [Bf16]) {
+    pub unsafe fn place(sums: &[f32], rows: usize, index: usize, angles: Option<Angles<'_>>, out: &mut [Bf16]) {
+        assert!(index < rows && sums.len() >= out.len() * rows && out.len().is_multiple_of(PANEL), "no such row");
         let mut head = [_mm512_setzero_ps(); MAX_HEAD / LANES];
         let head = &mut head[..out.len() / LANES];
-        for (index, lanes) in head.iter_mut().enumerate() {
-            let column = index * LANES;
-            // SAFETY: by this function's contract.
-            *lanes = unsafe { _mm512_loadu_ps(sums.add(column / PANEL * apart + column % PANEL)) };
+        for (at, lanes) in head.iter_mut().enumerate() {
+            let column = at * LANES;
+            let place = column / PANEL * rows * PANEL + index * PANEL + column % PANEL;
+            // SAFETY: the sums hold the row by the assertion.
+            *lanes = unsafe { _mm512_loadu_ps(sums.as_ptr().add(place)) };
         }
         if let Some(Angles { cos, sin }) = angles {
             let (low, high) = head.split_at_mut(cos.len() / LANES);
@@ -99,6 +96,7 @@ mod registers {
 mod tests {
     use super::*;
     use crate::element::Bf16;
+    use crate::gemm::PANEL;
     use crate::ops::rope::RopeTable;
 
     fn as_step_by_step<E: Element>() {
@@ -116,7 +114,7 @@ mod tests {
                         .map(|(at, sum)| if bias.is_empty() { sum } else { sum + bias[at] })
                         .collect();
                     if angles.is_some() {
-                        rope.rotate(&mut head, 7 * index, false);
+                        rope.rotate(&mut head, 7 * index);
                     }
                     let expected: Vec<E> = head.into_iter().map(E::from_f32).collect();
                     let mut out = vec![E::default(); dim];

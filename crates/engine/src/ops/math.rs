@@ -29,17 +29,18 @@ pub fn sigmoid<const FMA: bool>(x: f32) -> f32 {
     1.0 / (1.0 + exp::<FMA>(-x))
 }
 
+/// The upper half of some lanes onto the lower. Halves of their own, whose length the compiler knows, stay in registers.
+#[inline(always)]
+fn halve<const N: usize>(lanes: &[f32], combine: impl Fn(f32, f32) -> f32) -> [f32; N] {
+    std::array::from_fn(|lane| combine(lanes[lane], lanes[lane + N]))
+}
+
 /// Of the lanes of a reduction, one: the upper half onto the lower, until one is left.
 #[inline(always)]
-pub fn fold(mut lanes: [f32; LANES], combine: impl Fn(f32, f32) -> f32) -> f32 {
-    let mut width = LANES / 2;
-    while width > 0 {
-        for lane in 0..width {
-            lanes[lane] = combine(lanes[lane], lanes[lane + width]);
-        }
-        width /= 2;
-    }
-    lanes[0]
+pub fn fold(lanes: [f32; LANES], combine: impl Fn(f32, f32) -> f32 + Copy) -> f32 {
+    let lanes = halve::<4>(&halve::<8>(&lanes, combine), combine);
+    let [lane] = halve::<1>(&halve::<2>(&lanes, combine), combine);
+    lane
 }
 
 #[inline(always)]

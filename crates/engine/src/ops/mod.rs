@@ -9,6 +9,7 @@ pub mod head;
 pub mod head_tile;
 pub mod math;
 pub mod norm;
+pub mod norm_product;
 pub mod outer;
 mod page_slots;
 pub mod pages;

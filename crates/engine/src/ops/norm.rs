@@ -36,6 +36,37 @@ by_isa! {
     }
 }
 
+by_isa! {
+    /// As `rms_norm_row`, rounded into `normed`, and `rms_norm_backward_row`, whose `dx` is then rounded into `rounded`. Rows of the weight's
+    /// length.
+    pub fn rms_norm_both_ways_row<E: Element>(
+        x: &[f32],
+        weight: &[f32],
+        eps: f32,
+        dy: &[f32],
+        dx: &mut [f32],
+        dw: &mut [f32],
+        normed: &mut [E],
+        rounded: &mut [E],
+    ) {
+        let length = weight.len();
+        let (x, dy, dx, dw) = (&x[..length], &dy[..length], &mut dx[..length], &mut dw[..length]);
+        let (normed, rounded) = (&mut normed[..length], &mut rounded[..length]);
+        let inverse = 1.0 / (sum_over([x], |[x]| x * x) / length as f32 + eps).sqrt();
+        let sum = sum_over([dy, weight, x], |[dy, weight, x]| dy * weight * x);
+        let mean = sum * inverse * inverse * inverse / length as f32;
+        for i in 0..length {
+            let d = fma::<FMA>(dy[i] * weight[i], inverse, dx[i]) - mean * x[i];
+            dx[i] = d;
+            rounded[i] = E::from_f32(d);
+        }
+        for i in 0..length {
+            dw[i] = fma::<FMA>(dy[i] * x[i], inverse, dw[i]);
+            normed[i] = E::from_f32(x[i] * inverse * weight[i]);
+        }
+    }
+}
+
 /// Normalises rows [rows, columns] and rounds them into rows `stride` apart.
 pub fn rms_norm<E: Element>(pool: &Pool, x: &[f32], weight: &[f32], eps: f32, out: &mut [E], stride: usize) {
     let columns = weight.len();
@@ -46,6 +77,18 @@ pub fn rms_norm<E: Element>(pool: &Pool, x: &[f32], weight: &[f32], eps: f32, ou
         // SAFETY: each task has its own rows.
         convert_row(normed, unsafe { parts.get(row * stride, stride) });
     });
+}
+
+/// Rows over which the gradient of a weight is summed before their sum is added to the total.
+pub fn stripe_height(columns: usize) -> usize {
+    (STRIPE / columns).max(1)
+}
+
+/// Adds the sums of all stripes, [stripes, columns], to the gradient of the weight.
+pub fn add_stripes(stripes: &[f32], dw: &mut [f32]) {
+    for stripe in stripes.chunks_exact(dw.len()) {
+        dw.iter_mut().zip(stripe).for_each(|(total, value)| *total += value);
+    }
 }
 
 /// Adds the gradient of `rms_norm` in x to `dx` and in the weight to `dw`. The sum over rows runs in stripes of a fixed
@@ -61,7 +104,7 @@ pub fn rms_norm_backward(
 ) {
     let columns = weight.len();
     let rows = x.len() / columns;
-    let height = (STRIPE / columns).max(1);
+    let height = stripe_height(columns);
     let stripes = rows.div_ceil(height);
     let mut partial = vec![0.0f32; stripes * columns];
     let (dx_parts, partials) = (Parts::new(dx), Parts::new(&mut partial));
@@ -76,8 +119,6 @@ pub fn rms_norm_backward(
         }
     });
     if let Some(dw) = dw {
-        for stripe in partial.chunks_exact(columns) {
-            dw.iter_mut().zip(stripe).for_each(|(total, value)| *total += value);
-        }
+        add_stripes(&partial, dw);
     }
 }

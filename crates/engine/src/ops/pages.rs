@@ -26,6 +26,9 @@ pub struct PageWrite {
     pub slot: u32,
 }
 
+/// Longest head whose sums a tile keeps at hand: 32 rows of them are a third of the L1 cache.
+pub const MAX_HEAD: usize = 128;
+
 /// Head counts and sizes of attention.
 #[derive(Debug, Clone, Copy)]
 pub struct Heads {
@@ -43,9 +46,22 @@ impl Heads {
         1.0 / (self.dim as f32).sqrt()
     }
 
+    /// Panels of a head, where those are whole and few enough for `MAX_HEAD`.
+    pub fn panels(&self) -> Option<usize> {
+        (self.dim.is_multiple_of(PANEL) && self.dim <= MAX_HEAD).then_some(self.dim / PANEL)
+    }
+
     /// head_dim as the value panels have it.
     pub fn padded(&self) -> usize {
         self.dim.next_multiple_of(PANEL)
+    }
+}
+
+/// Copies row `index` of a head out of sums [panels, rows, 32].
+#[inline(always)]
+pub fn head_of_tile(sums: &[f32], rows: usize, index: usize, head: &mut [f32]) {
+    for (to, tile) in head.chunks_exact_mut(PANEL).zip(sums.chunks_exact(rows * PANEL)) {
+        to.copy_from_slice(&tile[index * PANEL..(index + 1) * PANEL]);
     }
 }
 

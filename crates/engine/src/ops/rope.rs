@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use crate::element::Element;
 use crate::isa::{by_isa, fma};
 
 /// Positions whose angles are computed together, at their first use: a long context costs memory only where it is used.
@@ -50,23 +51,65 @@ impl RopeTable {
         Angles { cos: &block.cos[range.clone()], sin: &block.sin[range] }
     }
 
-    /// Rotates one head at a position; `inverse` rotates back, which is the gradient.
-    pub fn rotate(&self, head: &mut [f32], position: usize, inverse: bool) {
+    /// Rotates one head at a position.
+    pub fn rotate(&self, head: &mut [f32], position: usize) {
         let Angles { cos, sin } = self.angles(position);
-        rotate(head, cos, sin, if inverse { -1.0 } else { 1.0 });
+        rotate(head, cos, sin);
+    }
+
+    /// Rotates one head back into `to`, rounded: the gradient before the rotation from that after it.
+    pub fn rotate_back<E: Element>(&self, head: &[f32], position: usize, to: &mut [E]) {
+        let Angles { cos, sin } = self.angles(position);
+        rotate_back(head, cos, sin, to);
     }
 }
 
 by_isa! {
-    /// Turns each pair of a head by its angle, or by minus that where `sign` is -1.
-    pub fn rotate(head: &mut [f32], cos: &[f32], sin: &[f32], sign: f32) {
+    /// Turns each pair of a head by its angle.
+    pub fn rotate(head: &mut [f32], cos: &[f32], sin: &[f32]) {
         let half = cos.len();
         let (low, high) = head.split_at_mut(half);
         let (high, sin) = (&mut high[..half], &sin[..half]);
         for i in 0..half {
-            let (x, y, s) = (low[i], high[i], sin[i] * sign);
-            low[i] = fma::<FMA>(x, cos[i], -(y * s));
-            high[i] = fma::<FMA>(y, cos[i], x * s);
+            let (x, y) = (low[i], high[i]);
+            low[i] = fma::<FMA>(x, cos[i], -(y * sin[i]));
+            high[i] = fma::<FMA>(y, cos[i], x * sin[i]);
+        }
+    }
+}
+
+by_isa! {
+    fn rotate_back<E: Element>(head: &[f32], cos: &[f32], sin: &[f32], to: &mut [E]) {
+        let half = cos.len();
+        let (low, high) = head.split_at(half);
+        let (to_low, to_high) = to.split_at_mut(half);
+        let (sin, high, to_high) = (&sin[..half], &high[..half], &mut to_high[..half]);
+        for i in 0..half {
+            let (x, y) = (low[i], high[i]);
+            to_low[i] = E::from_f32(fma::<FMA>(x, cos[i], y * sin[i]));
+            to_high[i] = E::from_f32(fma::<FMA>(y, cos[i], -(x * sin[i])));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::element::Bf16;
+
+    #[test]
+    fn turning_back_undoes_a_rotation_and_rounds_what_it_gives() {
+        let table = RopeTable::new(&[1.0, 0.3, 0.01], 2 * BLOCK);
+        for position in [0, 1, BLOCK - 1, BLOCK + 7] {
+            let head = [0.5, -1.25, 3.0, 2.0, 0.0, -0.75];
+            let (mut turned, mut back, mut rounded) = (head, [0.0f32; 6], [Bf16::default(); 6]);
+            table.rotate(&mut turned, position);
+            table.rotate_back(&turned, position, &mut back);
+            table.rotate_back(&turned, position, &mut rounded);
+            for i in 0..6 {
+                assert!((back[i] - head[i]).abs() < 1e-6, "{position}: {back:?}");
+                assert_eq!(rounded[i], Bf16::from_f32(back[i]), "{position}");
+            }
         }
     }
 }

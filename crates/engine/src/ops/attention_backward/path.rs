@@ -2,15 +2,16 @@
 
 use std::ops::Range;
 
-use super::AttentionBackward;
 use super::multiply::multiply;
-use super::rows::{round_output_gradient, softmax_backward_row};
+use super::rows::softmax_backward_row;
 use super::scratch::{BLOCK, SCORED, Scratch, whole};
+use super::target::Target;
+use super::{AttentionBackward, OutputGradient};
+use crate::element::Element;
 use crate::gemm::{GemmElement, PANEL, transpose_groups};
 use crate::memory::prefetch;
 use crate::ops::math::LANES;
 use crate::ops::pages::Heads;
-use crate::pool::Parts;
 
 /// Rows `from..from + count` of a span, for one head.
 struct Block {
@@ -21,13 +22,16 @@ struct Block {
 }
 
 impl<E: GemmElement> AttentionBackward<'_, E> {
-    /// Writes the span's `d_queries`; leaves the gradients of the path's keys and values in the scratch.
-    pub(super) fn path(
+    /// Writes the gradients of the span's queries; leaves those of the path's keys and values in the scratch.
+    ///
+    /// # Safety
+    /// No other thread uses the target's parts for those queries.
+    pub(super) unsafe fn path<T: Element>(
         &self,
         span_index: usize,
         kv_head: usize,
-        d_out: &[f32],
-        d_queries: Parts<f32>,
+        d_out: OutputGradient<'_, E>,
+        target: &Target<'_, T>,
         scratch: &mut Scratch<E>,
     ) {
         let (span, group) = (&self.spans[span_index], self.heads.group());
@@ -40,7 +44,7 @@ impl<E: GemmElement> AttentionBackward<'_, E> {
         let block = |(head, from)| Block { span: span_index, head, from, count: (span.rows - from).min(BLOCK) };
         let mut blocks = blocks.map(block).peekable();
         if let Some(first) = blocks.peek() {
-            self.prefetch_rows(first, d_out, d_queries);
+            self.prefetch_rows(first, d_out, target);
         }
         scratch.begin(self.heads, columns);
         scratch.seen.clear();
@@ -49,7 +53,7 @@ impl<E: GemmElement> AttentionBackward<'_, E> {
         while let Some(block) = blocks.next() {
             self.take_rows(&block, d_out, scratch);
             if let Some(next) = blocks.peek() {
-                self.prefetch_rows(next, d_out, d_queries);
+                self.prefetch_rows(next, d_out, target);
             }
             let (first, end) = hull(&scratch.seen[block.from..block.from + block.count]);
             let panels = first / PANEL..end.div_ceil(PANEL);
@@ -57,7 +61,10 @@ impl<E: GemmElement> AttentionBackward<'_, E> {
                 self.weigh(&block, from, (block.count - from).min(SCORED), &panels, columns, scratch);
             }
             self.add_key_gradients(&block, &panels, columns, scratch);
-            self.write_query_gradients(&block, panels.start * PANEL..whole::<E>(end), columns, d_queries, scratch);
+            // SAFETY: by this function's contract.
+            unsafe {
+                self.put_query_gradients(&block, panels.start * PANEL..whole::<E>(end), columns, target, scratch)
+            };
         }
     }
 
@@ -69,14 +76,12 @@ impl<E: GemmElement> AttentionBackward<'_, E> {
     }
 
     /// Asks for what a block reads and writes: rows far apart, which the processor does not foresee.
-    fn prefetch_rows(&self, block: &Block, d_out: &[f32], d_queries: Parts<f32>) {
+    fn prefetch_rows<T: Element>(&self, block: &Block, d_out: OutputGradient<'_, E>, target: &Target<'_, T>) {
         for i in 0..block.count {
             let range = self.place(block, i);
-            prefetch(&d_out[range.clone()]);
-            prefetch(&self.out[range.clone()]);
-            prefetch(&self.queries[range.clone()]);
-            // SAFETY: one task writes the part of a row and head.
-            prefetch(unsafe { d_queries.get(range.start, range.len()) });
+            prefetch(&d_out.rounded[range.clone()]);
+            prefetch(&self.queries[range]);
+            target.prefetch(self.spans[block.span].first_row + block.from + i, block.head);
         }
     }
 
@@ -100,15 +105,15 @@ impl<E: GemmElement> AttentionBackward<'_, E> {
         }
     }
 
-    /// What the block needs of queries, outputs and their gradients.
-    fn take_rows(&self, block: &Block, d_out: &[f32], scratch: &mut Scratch<E>) {
+    /// What the block needs of queries and of the gradients of outputs.
+    fn take_rows(&self, block: &Block, d_out: OutputGradient<'_, E>, scratch: &mut Scratch<E>) {
         let (dim, padded) = (self.heads.dim, self.heads.padded());
         for i in 0..block.count {
             let range = self.place(block, i);
             scratch.log_sums[i] = self.log_sums[range.start / dim];
+            scratch.deltas[i] = d_out.deltas[range.start / dim];
             scratch.queries[i * padded..][..dim].copy_from_slice(&self.queries[range.clone()]);
-            let (out, rounded) = (&self.out[range.clone()], &mut scratch.d_outputs[i * padded..][..dim]);
-            scratch.deltas[i] = round_output_gradient(&d_out[range], out, rounded);
+            scratch.d_outputs[i * padded..][..dim].copy_from_slice(&d_out.rounded[range]);
         }
         for buffer in [&mut scratch.queries, &mut scratch.d_outputs] {
             buffer[block.count * padded..whole::<E>(block.count) * padded].fill(E::default());
@@ -196,28 +201,37 @@ impl<E: GemmElement> AttentionBackward<'_, E> {
     }
 
     /// `keys`: those of which the block sees any.
-    fn write_query_gradients(
+    ///
+    /// # Safety
+    /// No other thread uses the target's parts for the block's queries.
+    unsafe fn put_query_gradients<T: Element>(
         &self,
         block: &Block,
         keys: Range<usize>,
         columns: usize,
-        d_queries: Parts<f32>,
-        scratch: &Scratch<E>,
+        target: &Target<'_, T>,
+        scratch: &mut Scratch<E>,
     ) {
-        let Heads { heads, dim, .. } = self.heads;
+        let dim = self.heads.dim;
+        let Scratch { keys_down, d_scores, d_queries, .. } = scratch;
+        assert!(d_queries.len() >= block.count * dim);
         for from in keys.clone().step_by(E::pass()) {
             let reduction = (keys.end - from).min(E::pass());
-            for (index, panel) in scratch.keys_down.chunks_exact(columns * PANEL).enumerate().take(dim.div_ceil(PANEL))
-            {
-                let (left, right) = (&scratch.d_scores[from..], &panel[from * PANEL..]);
+            for (index, panel) in keys_down.chunks_exact(columns * PANEL).enumerate().take(dim.div_ceil(PANEL)) {
+                let (left, right) = (&d_scores[from..], &panel[from * PANEL..]);
                 let (at, width) = (index * PANEL, (dim - index * PANEL).min(PANEL));
-                let (total, accumulate) = (self.place(block, 0).start + at, from > keys.start);
-                // SAFETY: one task writes the part of a row and head, and `run` asserts that they are there.
+                // SAFETY: the sums hold `count` rows, this panel's columns among theirs.
                 unsafe {
-                    let total = d_queries.pointer().add(total);
-                    multiply(block.count, reduction, left, columns, right, total, heads * dim, width, accumulate);
+                    let sums = d_queries.as_mut_ptr().add(at);
+                    multiply(block.count, reduction, left, columns, right, sums, dim, width, from > keys.start);
                 }
             }
+        }
+        let span = &self.spans[block.span];
+        for (i, gradient) in d_queries.chunks_exact(dim).enumerate().take(block.count) {
+            let from = block.from + i;
+            // SAFETY: by this function's contract.
+            unsafe { target.put(span.first_row + from, span.start + from, block.head, gradient) };
         }
     }
 }

@@ -43,6 +43,8 @@ pub(super) struct Scratch<E> {
     /// Rounded, [BLOCK, columns].
     pub weights: Vec<E>,
     pub d_scores: Vec<E>,
+    /// Gradients of queries, [BLOCK, head_dim].
+    pub d_queries: Vec<f32>,
     /// One panel, [BLOCK / GROUP][32][GROUP].
     pub panel: Vec<E>,
     /// Queries or gradients of outputs, transposed: [padded, BLOCK].
@@ -71,6 +73,7 @@ impl<E: GemmElement> Scratch<E> {
             d_weights: Vec::new(),
             weights: Vec::new(),
             d_scores: Vec::new(),
+            d_queries: vec![0.0; BLOCK * heads.dim],
             panel: vec![zero; BLOCK * PANEL],
             turned: vec![zero; BLOCK * padded],
             d_keys: Vec::new(),

@@ -1,13 +1,14 @@
 //! Gradients against plain sums in f64.
 
-use super::AttentionBackward;
+use super::{AttentionBackward, OutputGradient, round_output_gradients};
 use crate::element::{Bf16, Element};
 use crate::gemm::GemmElement;
 use crate::ops::attention::{Mask, Span};
 use crate::ops::pages::Heads;
+use crate::ops::rope::RopeTable;
 use crate::pool::Pool;
 
-/// What attention keeps and is given, and its gradients in f64.
+/// What attention keeps and is given, and its gradients in f64, before the rotation: [rows, (heads + 2 kv_heads) * head_dim].
 struct Case<E> {
     heads: Heads,
     window: Option<usize>,
@@ -19,7 +20,7 @@ struct Case<E> {
     out: Vec<E>,
     log_sums: Vec<f32>,
     d_out: Vec<f32>,
-    want: [Vec<f64>; 3],
+    want: Vec<f64>,
 }
 
 /// A root of `root` rows and branches on it.
@@ -41,6 +42,21 @@ fn numbers<E: Element>(count: usize, seed: usize) -> Vec<E> {
     (0..count).map(|i| E::from_f32(((i * 7919 + seed * 104_729) % 2003) as f32 / 1001.0 - 1.0)).collect()
 }
 
+/// Radians from one position to the next.
+fn frequencies(dim: usize) -> Vec<f64> {
+    (0..dim / 2).map(|i| 1.0 / (1 + i) as f64).collect()
+}
+
+/// Turns a head back from its position.
+fn turn_back(head: &mut [f64], position: usize) {
+    let frequencies = frequencies(head.len());
+    let (low, high) = head.split_at_mut(head.len() / 2);
+    for ((x, y), frequency) in low.iter_mut().zip(high).zip(frequencies) {
+        let (sin, cos) = (position as f64 * frequency).sin_cos();
+        (*x, *y) = (*x * cos + *y * sin, *y * cos - *x * sin);
+    }
+}
+
 fn case<E: Element>(heads: Heads, window: Option<usize>, root: usize, branches: &[usize], mask: Mask) -> Case<E> {
     let (spans, paths) = tree(root, branches, mask);
     let rows = root + branches.iter().sum::<usize>();
@@ -51,7 +67,7 @@ fn case<E: Element>(heads: Heads, window: Option<usize>, root: usize, branches: 
     let d_out: Vec<f32> = numbers(rows * width, 4);
     let mut out = vec![E::default(); rows * width];
     let mut log_sums = vec![0.0; rows * query_heads];
-    let mut want = [vec![0.0; rows * width], vec![0.0; rows * key_width], vec![0.0; rows * key_width]];
+    let mut gradients = [vec![0.0; rows * width], vec![0.0; rows * key_width], vec![0.0; rows * key_width]];
     let scale = 1.0 / (dim as f64).sqrt();
     let wide = |value: E| f64::from(value.to_f32());
     for (span, path) in spans.iter().zip(&paths) {
@@ -74,10 +90,24 @@ fn case<E: Element>(heads: Heads, window: Option<usize>, root: usize, branches: 
                 let d_weight: f64 = (0..dim).map(|d| f64::from(d_out[at + d]) * wide(values[key_at(row) + d])).sum();
                 let d_score = weight * (d_weight - delta) * scale;
                 for d in 0..dim {
-                    want[0][at + d] += d_score * wide(keys[key_at(row) + d]);
-                    want[1][key_at(row) + d] += d_score * wide(queries[at + d]);
-                    want[2][key_at(row) + d] += weight * f64::from(d_out[at + d]);
+                    gradients[0][at + d] += d_score * wide(keys[key_at(row) + d]);
+                    gradients[1][key_at(row) + d] += d_score * wide(queries[at + d]);
+                    gradients[2][key_at(row) + d] += weight * f64::from(d_out[at + d]);
                 }
+            }
+        }
+    }
+    let mut want = Vec::new();
+    for row in 0..rows {
+        let position = spans.iter().find(|span| (span.first_row..span.first_row + span.rows).contains(&row));
+        let position = position.map_or(0, |span| span.start + row - span.first_row);
+        for (matrix, gradient) in gradients.iter_mut().enumerate() {
+            let width = gradient.len() / rows;
+            for head in gradient[row * width..(row + 1) * width].chunks_exact_mut(dim) {
+                if matrix < 2 {
+                    turn_back(head, position);
+                }
+                want.extend_from_slice(head);
             }
         }
     }
@@ -85,35 +115,34 @@ fn case<E: Element>(heads: Heads, window: Option<usize>, root: usize, branches: 
 }
 
 impl<E: GemmElement> Case<E> {
-    /// Gradients of queries, keys and values; what the last two are added to is one.
-    fn run(&self, threads: usize) -> [Vec<f32>; 3] {
-        let mut got = [vec![f32::NAN; self.want[0].len()], vec![1.0; self.keys.len()], vec![1.0; self.keys.len()]];
-        let [d_queries, d_keys, d_values] = &mut got;
+    fn run<T: Element>(&self, threads: usize) -> Vec<T> {
+        let (pool, mut got) = (Pool::new(threads), vec![T::from_f32(f32::NAN); self.want.len()]);
+        let (mut rounded, mut deltas) = (self.out.clone(), vec![0.0; self.log_sums.len()]);
+        round_output_gradients(&pool, self.heads, &self.d_out, &self.out, &mut rounded, &mut deltas);
         AttentionBackward {
             heads: self.heads,
             window: self.window,
             spans: &self.spans,
             path_rows: &self.paths,
+            rope: &RopeTable::new(&frequencies(self.heads.dim), 1024),
             queries: &self.queries,
             keys: &self.keys,
             values: &self.values,
-            out: &self.out,
             log_sums: &self.log_sums,
         }
-        .run(&Pool::new(threads), &self.d_out, d_queries, d_keys, d_values);
+        .run(&pool, OutputGradient { rounded: &rounded, deltas: &deltas }, &mut got);
         got
     }
 
     fn check(&self, tolerance: f64, name: &str) {
-        let got = self.run(1);
-        assert_eq!(got, self.run(3), "{name}: threads change bits");
-        for (matrix, (got, want)) in got.iter().zip(&self.want).enumerate() {
-            let base = if matrix == 0 { 0.0 } else { 1.0 };
-            let largest = want.iter().fold(1.0, |most: f64, value| most.max(value.abs()));
-            for (index, (got, want)) in got.iter().zip(want).enumerate() {
-                let error = (f64::from(*got) - base - want).abs();
-                assert!(error <= tolerance * largest, "{name}: matrix {matrix} at {index}: {got}, want {want}");
-            }
+        let got = self.run::<f32>(1);
+        assert_eq!(got, self.run::<f32>(3), "{name}: threads change bits");
+        let rounded: Vec<Bf16> = got.iter().map(|value| Bf16::from_f32(*value)).collect();
+        assert_eq!(rounded, self.run::<Bf16>(3), "{name}: rounded");
+        let largest = self.want.iter().fold(1.0, |most: f64, value| most.max(value.abs()));
+        for (index, (got, want)) in got.iter().zip(&self.want).enumerate() {
+            let error = (f64::from(*got) - want).abs();
+            assert!(error <= tolerance * largest, "{name} at {index}: {got}, want {want}");
         }
     }
 }
