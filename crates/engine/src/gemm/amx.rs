@@ -97,12 +97,14 @@ unsafe fn shape_registers(rows: usize) {
     SHAPED.set(rows);
 }
 
-/// What a kernel asks for ahead of its use. What is at hand already is better not asked for: it costs up to a fifth of the speed.
+/// What a kernel asks for ahead of its use. What is at hand already is better not asked for: it costs up to a fifth of
+/// the speed.
 pub mod ahead {
     pub const NOTHING: u8 = 0;
     /// Blocks of B.
     pub const B: u8 = 1;
-    /// The tile of C to the right of this one, which the call after this mostly works on, and that of what its sums start from.
+    /// The tile of C to the right of this one, which the call after this mostly works on, and that of what its sums
+    /// start from.
     pub const C: u8 = 2;
 }
 
@@ -169,7 +171,8 @@ fn prefetch(block: *const Bf16) {
 fn prefetch_rows(tile: *const f32, ldc: usize) {
     // SAFETY: a prefetch never faults, and every processor with tiles has this one.
     unsafe {
-        asm!("prefetchw [{tile}]", "prefetchw [{tile} + 64]", "prefetchw [{tile} + {ldc}]", "prefetchw [{tile} + {ldc} + 64]",
+        asm!("prefetchw [{tile}]", "prefetchw [{tile} + 64]",
+            "prefetchw [{tile} + {ldc}]", "prefetchw [{tile} + {ldc} + 64]",
             tile = in(reg) tile, ldc = in(reg) ldc * 4, options(nostack, preserves_flags));
     }
 }

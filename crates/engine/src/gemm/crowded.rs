@@ -6,12 +6,14 @@ use crate::memory::{LINE, grow};
 /// Panels that meet the same rows, so that copying these costs little beside the products.
 pub const WORTH_SPREADING: usize = 4;
 
-/// Whether a tile of rows `stride` apart falls on two of the 64 places of an L1 cache, or on one, and so does not stay there.
+/// Whether the lines of a column of rows `stride` apart fall on one or two of the 64 places of an L1 cache, so that a
+/// tile of them does not stay there.
 pub fn are_crowded<E>(stride: usize) -> bool {
     (stride * size_of::<E>()).is_multiple_of(32 * LINE)
 }
 
-/// Copies the first `length` elements of rows, each to a cache line further than the one before ends; gives them and their stride.
+/// Copies the first `length` elements of rows, each to a cache line further than the one before ends; gives them and
+/// their stride.
 pub fn spread<'a, E: Element>(
     rows: &[E],
     stride: usize,

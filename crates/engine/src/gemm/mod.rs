@@ -47,7 +47,8 @@ const _: () = assert!(TILE_ROWS <= MAX_TILE_ROWS && amx::TILE_ROWS <= MAX_TILE_R
 /// Reduction length of one pass of the vector kernels: 14 rows of A stay in the L1 cache.
 const PASS: usize = 1024;
 
-/// Longest reduction of products whose panels were packed just before, and whose C is small, as attention's gradients are.
+/// Longest reduction of products whose panels were packed just before, and whose C is small, as attention's gradients
+/// are.
 const NEAR: usize = 128;
 
 /// Bytes of B that a task goes over again and again: half of a 1 MiB L2 cache.

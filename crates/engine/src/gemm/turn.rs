@@ -27,8 +27,9 @@ pub fn turn_bf16(rows: &[Bf16], stride: usize, out: &mut [Bf16], out_stride: usi
     turn_by_groups(rows, stride, out, out_stride);
 }
 
-/// Turns 32 rows of 32 two-byte numbers. What shuffles would do across lanes of 128 bits, loads do: a register takes the same
-/// eight columns of four rows eight apart, one in each lane, and eight registers are turned within their lanes.
+/// Turns 32 rows of 32 two-byte numbers. What shuffles would do across lanes of 128 bits, loads do: a register takes
+/// the same eight columns of four rows eight apart, one in each lane, and eight registers are turned within their
+/// lanes.
 ///
 /// # Safety
 /// Both hold the rows; the machine has AVX-512.
@@ -37,7 +38,7 @@ pub fn turn_bf16(rows: &[Bf16], stride: usize, out: &mut [Bf16], out_stride: usi
 unsafe fn turn_32(from: *const u16, from_stride: usize, to: *mut u16, to_stride: usize) {
     #[repr(align(64))]
     struct Block([u16; PANEL * PANEL]);
-    // Rows of a wide matrix fall on the same few places of the L1 cache, which would lose them between their four parts.
+    // Rows of a wide matrix fall on the same few places of the L1 cache, which would lose them between their parts.
     let mut block = Block([0; PANEL * PANEL]);
     for row in 0..PANEL {
         // SAFETY: by this function's contract.

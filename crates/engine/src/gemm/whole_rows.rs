@@ -14,8 +14,9 @@ pub fn takes_whole_rows<E: GemmElement>(reduction: usize, columns: usize) -> boo
     reduction.min(E::pass()) * columns.next_multiple_of(PANEL) * size_of::<E>() <= E::block_bytes()
 }
 
-/// Computes `A B` and hands its rows to `work(rows, sums)`, sums [rows, columns of B], to do with as it likes; their bits are those of `gemm`. Tasks
-/// run at once and begin at multiples of `unit` rows; each hands out its rows in order, after `ahead` was called with each of them.
+/// Computes `A B` and hands its rows to `work(rows, sums)`, sums [rows, columns of B], to do with as it likes; their
+/// bits are those of `gemm`. Tasks run at once and begin at multiples of `unit` rows; each hands out its rows in order,
+/// after `ahead` was called with each of them.
 pub fn gemm_whole_rows<E: GemmElement>(
     pool: &Pool,
     a: Rows<'_, E>,
@@ -51,7 +52,8 @@ pub fn gemm_whole_rows<E: GemmElement>(
                         }
                         let b_panel = &b.panel(panel)[start * PANEL..];
                         let width = (columns - panel * PANEL).min(PANEL);
-                        // SAFETY: A and the panel hold the tile, by the check above and by slicing; the sums are this task's own.
+                        // SAFETY: A and the panel hold the tile, by the check above and by slicing; the sums are this
+                        // task's own.
                         unsafe {
                             let to = sums.as_mut_ptr().add(panel * PANEL);
                             let from = if start == 0 { std::ptr::null() } else { to.cast_const() };

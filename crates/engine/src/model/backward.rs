@@ -95,7 +95,8 @@ impl<E: GemmElement> Pass<'_, E> {
         free.elements.give(d_qkv);
     }
 
-    /// From the gradient in the output of a linear map of normed rows, rounded, to that in the rows `x` [rows, hidden], which is added to `d`.
+    /// From the gradient in the output of a linear map of normed rows, rounded, to that in the rows `x` [rows, hidden],
+    /// which is added to `d`.
     fn normed_backward(
         &self,
         [norm, map]: [usize; 2],
@@ -134,7 +135,8 @@ impl<E: GemmElement> Pass<'_, E> {
         free.elements.give(normed);
     }
 
-    /// From the gradient in the feed-forward's output, rounded, to that in gates and ups, rounded, [rows, 2 * intermediate], in their place.
+    /// From the gradient in the feed-forward's output, rounded, to that in gates and ups, rounded, [rows, 2 *
+    /// intermediate], in their place.
     fn gated_backward(
         &self,
         layer: usize,
@@ -184,8 +186,8 @@ impl<E: GemmElement> Pass<'_, E> {
         linear_backward(self.pool, self.weights, tensor, input, d_out, d_input, &mut gradients.linear(tensor), free);
     }
 
-    /// From the gradient in the output of attention's last map, rounded, to that in q, k and v as the linear map gave them (without bias),
-    /// rounded, [rows, qkv_width].
+    /// From the gradient in the output of attention's last map, rounded, to that in q, k and v as the linear map gave
+    /// them (without bias), rounded, [rows, qkv_width].
     fn attention_backward(
         &self,
         layer: usize,
@@ -227,7 +229,8 @@ impl<E: GemmElement> Pass<'_, E> {
         d_qkv
     }
 
-    /// From the gradient in the output of attention's last map, rounded, to that in what attention gave, as `OutputGradient` has it.
+    /// From the gradient in the output of attention's last map, rounded, to that in what attention gave, as
+    /// `OutputGradient` has it.
     fn attended_backward(
         &self,
         layer: usize,
@@ -257,7 +260,8 @@ impl<E: GemmElement> Pass<'_, E> {
         }
     }
 
-    /// From the gradient in q, k and v to that before QK-norm, where the model has it, in place, and to those of biases and norms.
+    /// From the gradient in q, k and v to that before QK-norm, where the model has it, in place, and to those of biases
+    /// and norms.
     fn heads_backward(&self, layer: usize, kept: &LayerKept<E>, d_qkv: &mut [f32], gradients: &mut Gradients<'_, E>) {
         let (rows, sizes) = (self.batch.tokens.len(), Sizes::of(self.weights));
         let (query_width, key_width, dim) = (sizes.query_width(), sizes.key_width(), sizes.heads.dim);

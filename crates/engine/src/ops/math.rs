@@ -29,7 +29,8 @@ pub fn sigmoid<const FMA: bool>(x: f32) -> f32 {
     1.0 / (1.0 + exp::<FMA>(-x))
 }
 
-/// The upper half of some lanes onto the lower. Halves of their own, whose length the compiler knows, stay in registers.
+/// The upper half of some lanes onto the lower. Halves of their own, whose length the compiler knows, stay in
+/// registers.
 #[inline(always)]
 fn halve<const N: usize>(lanes: &[f32], combine: impl Fn(f32, f32) -> f32) -> [f32; N] {
     std::array::from_fn(|lane| combine(lanes[lane], lanes[lane + N]))

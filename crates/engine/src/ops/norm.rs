@@ -37,8 +37,8 @@ by_isa! {
 }
 
 by_isa! {
-    /// As `rms_norm_row`, rounded into `normed`, and `rms_norm_backward_row`, whose `dx` is then rounded into `rounded`. Rows of the weight's
-    /// length.
+    /// As `rms_norm_row`, rounded into `normed`, and `rms_norm_backward_row`, whose `dx` is then rounded into
+    /// `rounded`. Rows of the weight's length.
     pub fn rms_norm_both_ways_row<E: Element>(
         x: &[f32],
         weight: &[f32],

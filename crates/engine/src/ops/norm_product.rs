@@ -1,4 +1,5 @@
-//! The product that gives the gradient in what an RMSNorm gave, with the norm's own gradient while its rows are at hand.
+//! The product that gives the gradient in what an RMSNorm gave, with the norm's own gradient while its rows are at
+//! hand.
 
 use crate::gemm::{GemmElement, PanelsView, Rows, gemm_whole_rows};
 use crate::memory::prefetch;

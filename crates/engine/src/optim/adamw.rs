@@ -52,7 +52,14 @@ struct Factors {
 }
 
 by_isa! {
-    fn update(values: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &mut [f32], adamw: AdamW, factors: Factors) {
+    fn update(
+        values: &mut [f32],
+        first: &mut [f32],
+        second: &mut [f32],
+        gradient: &mut [f32],
+        adamw: AdamW,
+        factors: Factors,
+    ) {
         let _ = FMA;
         let length = values.len();
         let (first, second, gradient) = (&mut first[..length], &mut second[..length], &mut gradient[..length]);

@@ -174,7 +174,8 @@ impl Parameters {
         Ok(norm)
     }
 
-    /// Updates the hidden matrices and clears their gradients, each on one thread: their products are too small to share.
+    /// Updates the hidden matrices and clears their gradients, each on one thread: their products are too small to
+    /// share.
     fn apply_muon<E: GemmElement>(&mut self, pool: &Pool, muon: Muon, scale: f32) {
         let Self { parts, values, gradients, first, .. } = self;
         let hidden: Vec<&ParameterPart> = parts.iter().filter(|part| part.hidden).collect();

@@ -28,7 +28,8 @@ pub(super) struct Matrix<'a> {
 }
 
 impl Muon {
-    /// Updates one matrix and clears its gradient, which `scale` multiplies. The step is multiplied by sqrt(max(1, rows / columns)).
+    /// Updates one matrix and clears its gradient, which `scale` multiplies. The step is multiplied by
+    /// sqrt(max(1, rows / columns)).
     /// Products take numbers of `E`, as the authors' do bf16; everything else is f32.
     pub(super) fn apply<E: GemmElement>(&self, pool: &Pool, matrix: Matrix<'_>, scale: f32) {
         let Matrix { rows, columns, values, gradient, momentum } = matrix;

@@ -37,8 +37,8 @@ pub struct AttentionBackward<'a, E> {
 }
 
 impl<E: GemmElement> AttentionBackward<'_, E> {
-    /// Writes the gradients of queries, keys and values, before their rotation, side by side: [rows, (heads + 2 kv_heads) * head_dim], rounded
-    /// once where T is not f32. Every row is on a path.
+    /// Writes the gradients of queries, keys and values, before their rotation, side by side: [rows, (heads + 2
+    /// kv_heads) * head_dim], rounded once where T is not f32. Every row is on a path.
     pub fn run<T: Element>(&self, pool: &Pool, d_out: OutputGradient<'_, E>, d_qkv: &mut [T]) {
         let Heads { heads, kv_heads, dim } = self.heads;
         let rows = d_qkv.len() / ((heads + 2 * kv_heads) * dim);
@@ -59,7 +59,8 @@ impl<E: GemmElement> AttentionBackward<'_, E> {
                 let (index, head) = (task / kv_heads, task % kv_heads);
                 let mut scratch = free.lock().expect("scratch").pop().unwrap_or_else(|| Scratch::new(self.heads));
                 let (path, length) = (group.start + index, (starts[index + 1] - starts[index]) / kv_heads);
-                // SAFETY: each task has its own heads of the span's rows and of those that its path alone sees, and its own part of what is kept.
+                // SAFETY: each task has its own heads of the span's rows and of those that its path alone sees, and its
+                // own part of what is kept.
                 unsafe {
                     shared.prefetch(path, head, &target);
                     self.path(path, head, d_out, &target, &mut scratch);

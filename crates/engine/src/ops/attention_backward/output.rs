@@ -37,8 +37,8 @@ pub fn round_output_gradients<E: Element>(
     });
 }
 
-/// The product that gives the gradient, with `round_output_gradients` of its tiles while they are at hand. `b`: the columns of the heads, which
-/// are whole panels.
+/// The product that gives the gradient, with `round_output_gradients` of its tiles while they are at hand. `b`: the
+/// columns of the heads, which are whole panels.
 pub fn output_gradient_product<E: GemmElement>(
     pool: &Pool,
     d: Rows<'_, E>,

@@ -1,5 +1,6 @@
 //! Gradients of keys and values that several paths see: kept by each path, then added in the order of the spans, so that no sum
-//! depends on which thread came first. Those that one path alone sees, as most are in a batch of samples, it puts where they go itself.
+//! depends on which thread came first. Those that one path alone sees, as most are in a batch of samples, it puts where
+//! they go itself.
 
 use std::ops::Range;
 
@@ -87,8 +88,8 @@ impl<'a> Shared<'a> {
         }
     }
 
-    /// Takes the gradients of a path's keys and values at a kv head from its scratch: puts those that it alone sees where they go, and writes
-    /// the others to `kept`, [2, shared rows, head_dim].
+    /// Takes the gradients of a path's keys and values at a kv head from its scratch: puts those that it alone sees
+    /// where they go, and writes the others to `kept`, [2, shared rows, head_dim].
     ///
     /// # Safety
     /// No other thread uses that head of the rows that the path alone sees.

@@ -8,7 +8,8 @@ use crate::ops::pages::Heads;
 use crate::ops::rope::RopeTable;
 use crate::pool::Pool;
 
-/// What attention keeps and is given, and its gradients in f64, before the rotation: [rows, (heads + 2 kv_heads) * head_dim].
+/// What attention keeps and is given, and its gradients in f64, before the rotation: [rows, (heads + 2 kv_heads) *
+/// head_dim].
 struct Case<E> {
     heads: Heads,
     window: Option<usize>,
