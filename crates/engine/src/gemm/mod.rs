@@ -16,7 +16,6 @@ mod transpose;
 mod turn;
 mod unpack;
 mod visits;
-mod whole_rows;
 
 pub use across::gemm_across;
 #[cfg(target_arch = "x86_64")]
@@ -26,7 +25,6 @@ pub use pack::{Panels, PanelsView, pack_columns, pack_rows, repack_transposed};
 pub use transpose::transpose_groups;
 use unpack::with_rows;
 pub use visits::{Visits, gemm_visits};
-pub use whole_rows::{gemm_whole_rows, takes_whole_rows};
 
 use std::ops::Range;
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::buffers::{Buffer, Buffers};
-use crate::gemm::{GemmElement, PANEL, Rows, takes_whole_rows};
+use crate::gemm::{GemmElement, Output, PANEL, Rows, gemm};
 use crate::model::adapter::Adapter;
 use crate::model::forward::{LayerKept, Pass, Sizes};
 use crate::model::layout::Slot;
@@ -12,14 +12,11 @@ use crate::ops::attention_backward::{
     AttentionBackward, OutputGradient, output_gradient_product, round_output_gradients,
 };
 use crate::ops::convert;
-use crate::ops::norm::{rms_norm, rms_norm_backward, rms_norm_backward_row, stripe_height};
-use crate::ops::norm_product::{NormGradient, Normed, rms_norm_product_backward};
+use crate::ops::norm::{rms_norm, rms_norm_backward, rms_norm_backward_row};
+use crate::ops::norm_both_ways::{NormGradient, Normed, rms_norm_both_ways};
 use crate::ops::outer::outer_product;
 use crate::ops::swiglu::{swiglu, swiglu_backward, swiglu_backward_product};
 use crate::pool::Pool;
-
-/// Stripes of a norm's rows for each thread from which on they even out as tasks of a product.
-const STRIPES_OF_THREAD: usize = 4;
 
 /// Where gradients go: those of every tensor, or those of one adapter's parameters.
 pub enum Gradients<'a, E> {
@@ -109,28 +106,23 @@ impl<E: GemmElement> Pass<'_, E> {
         let (pool, rows, Sizes { hidden, eps, .. }) = (self.pool, self.batch.tokens.len(), Sizes::of(self.weights));
         let (weight, matrix, stride) = (self.weights.vector(norm), self.weights.matrix(map), stride_of::<E>(hidden));
         let mut normed = free.elements.take(rows * stride);
-        if let Gradients::Full(tensors) = gradients
-            && stride == hidden
-            && takes_whole_rows::<E>(matrix.columns, hidden)
-            && rows >= STRIPES_OF_THREAD * pool.threads() * stripe_height(hidden)
-        {
+        let mut d_normed = free.floats.take(rows * hidden);
+        if let Gradients::Full(tensors) = gradients {
             let across = transposed(pool, matrix, hidden, free);
             let d_stride = stride_of::<E>(matrix.columns);
             let d_rows = Rows { data: d_out, rows, stride: d_stride };
-            let norm_of_x = Normed { x, weight, eps };
-            let to = NormGradient { dx: &mut d.exact, rounded: &mut d.rounded, normed: &mut normed };
-            rms_norm_product_backward(pool, d_rows, across.view(), norm_of_x, to, &mut tensors[norm]);
+            gemm(pool, d_rows, across.view(), Output { data: &mut d_normed, stride: hidden, offset: 0 }, false);
+            let to = NormGradient { dx: &mut d.exact, rounded: &mut d.rounded, normed: &mut normed, stride };
+            rms_norm_both_ways(pool, Normed { x, weight, eps }, &d_normed, to, &mut tensors[norm]);
             let (d_columns, columns) = ((d_stride, matrix.columns), (stride, hidden));
             outer_product(pool, d_out, d_columns, &normed, columns, rows, &mut tensors[map], free);
             free.elements.give(across.data.into());
-            free.elements.give(normed);
-            return;
+        } else {
+            rms_norm(pool, x, weight, eps, &mut normed, stride);
+            self.back(map, &normed, hidden, d_out, &mut d_normed, gradients, free);
+            rms_norm_backward(pool, x, weight, eps, &d_normed, &mut d.exact, None);
+            convert(pool, &d.exact, hidden, &mut d.rounded, stride);
         }
-        rms_norm(pool, x, weight, eps, &mut normed, stride);
-        let mut d_normed = free.floats.take(rows * hidden);
-        self.back(map, &normed, hidden, d_out, &mut d_normed, gradients, free);
-        rms_norm_backward(pool, x, weight, eps, &d_normed, &mut d.exact, gradients.tensor(norm));
-        convert(pool, &d.exact, hidden, &mut d.rounded, stride);
         free.floats.give(d_normed);
         free.elements.give(normed);
     }

@@ -9,7 +9,7 @@ pub mod head;
 pub mod head_tile;
 pub mod math;
 pub mod norm;
-pub mod norm_product;
+pub mod norm_both_ways;
 pub mod outer;
 mod page_slots;
 pub mod pages;

@@ -36,37 +36,6 @@ by_isa! {
     }
 }
 
-by_isa! {
-    /// As `rms_norm_row`, rounded into `normed`, and `rms_norm_backward_row`, whose `dx` is then rounded into
-    /// `rounded`. Rows of the weight's length.
-    pub fn rms_norm_both_ways_row<E: Element>(
-        x: &[f32],
-        weight: &[f32],
-        eps: f32,
-        dy: &[f32],
-        dx: &mut [f32],
-        dw: &mut [f32],
-        normed: &mut [E],
-        rounded: &mut [E],
-    ) {
-        let length = weight.len();
-        let (x, dy, dx, dw) = (&x[..length], &dy[..length], &mut dx[..length], &mut dw[..length]);
-        let (normed, rounded) = (&mut normed[..length], &mut rounded[..length]);
-        let inverse = 1.0 / (sum_over([x], |[x]| x * x) / length as f32 + eps).sqrt();
-        let sum = sum_over([dy, weight, x], |[dy, weight, x]| dy * weight * x);
-        let mean = sum * inverse * inverse * inverse / length as f32;
-        for i in 0..length {
-            let d = fma::<FMA>(dy[i] * weight[i], inverse, dx[i]) - mean * x[i];
-            dx[i] = d;
-            rounded[i] = E::from_f32(d);
-        }
-        for i in 0..length {
-            dw[i] = fma::<FMA>(dy[i] * x[i], inverse, dw[i]);
-            normed[i] = E::from_f32(x[i] * inverse * weight[i]);
-        }
-    }
-}
-
 /// Normalises rows [rows, columns] and rounds them into rows `stride` apart.
 pub fn rms_norm<E: Element>(pool: &Pool, x: &[f32], weight: &[f32], eps: f32, out: &mut [E], stride: usize) {
     let columns = weight.len();
