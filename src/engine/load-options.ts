@@ -15,7 +15,10 @@ export interface EngineOptions {
   threads?: number
   /** Most memory of keys and values in sampling, in bytes. Default: an eighth of the machine's, at most 2 GiB. */
   kvBytes?: number
-  /** Most memory of a training micro-batch's activations, in bytes. Default: an eighth of the machine's, at most 1 GiB. */
+  /**
+   * Most memory of a training micro-batch's activations, in bytes; `keepSampled` holds as much again, at most. Default:
+   * an eighth of the machine's, at most 1 GiB.
+   */
   activationBytes?: number
 }
 

@@ -188,10 +188,11 @@ export interface TrainableModel extends Model {
    */
   optimStep(step: AdamWStep | MuonStep): Promise<StepReport>
   /**
-   * While on, sampling keeps what a backward pass will need of what it computes, in at most `activationBytes`, until the weights change.
-   * Micro-batches of nothing but that (the tokens of prompts and samples, all but each sample's last) are then not run forward again; the
-   * results are the same, to the bit. For samples that will be trained on before the next step: it costs sampling some time. Where a step's
-   * samples need more memory, nothing of them is kept.
+   * While on, sampling keeps what a backward pass will need of what it computes, in at most `activationBytes`, until
+   * the weights change. Micro-batches of nothing but that (the tokens of prompts and samples, all but each sample's
+   * last) are then not run forward again; the results are the same, to the bit. For samples that will be trained on
+   * before the next step: it costs sampling some time. Where a step's samples need more memory, nothing of them is
+   * kept.
    */
   keepSampled(on: boolean): Promise<void>
   /** Lets go of what sampling kept, and of its memory, which otherwise stays for the samples of the next step. */

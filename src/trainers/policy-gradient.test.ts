@@ -108,6 +108,39 @@ describe('policyGradient', () => {
     expect(new Set((await outcome({ epochs: 2 }, true)).shares)).toEqual(new Set([0]))
   })
 
+  it('keeps what sampling computes only while it samples, and none of it in the end, whether the stage is left or fails', async () => {
+    const calls = async (
+      more: Partial<PolicyGradientOptions<string>>,
+      use: (stage: ReturnType<typeof policyGradient>) => Promise<unknown>,
+    ) => {
+      const trained = (await bytePolicy()).model
+      const made: unknown[] = []
+      const model: typeof trained = {
+        ...trained,
+        async keepSampled(on) {
+          made.push(on)
+          await trained.keepSampled(on)
+        },
+        async forgetSampled() {
+          made.push('forgotten')
+          await trained.forgetSampled()
+        },
+      }
+      await use(policyGradient(await options('grpo', { policy: await bytePolicy(model), ...more })))
+      return made
+    }
+    const left = calls({}, async (stage) => {
+      await stage.next()
+      await stage.return(undefined as never)
+    })
+    expect(await left).toEqual([true, false, 'forgotten'])
+    const failed = calls(
+      { rollout: () => Promise.reject(new Error('no sandbox')), onFailure: 'throw' },
+      (stage) => expect(reportsOf(stage)).rejects.toThrow('no sandbox'),
+    )
+    expect(await failed).toEqual([true, false, 'forgotten'])
+  })
+
   it('stops before a weight changes where the policy was changed between sampling and training', async () => {
     const given = await options('grpo', { steps: 1 })
     const { model } = given.policy

@@ -135,8 +135,11 @@ export async function* rolloutStage<T>(
     ...(evaluate && { evaluate, afterEvaluation: (found) => say(warnings.afterEvaluation(found)) }),
     ...(run && { run }),
     async close() {
-      await trainer.close?.()
-      if (trainer.trainsOnce) await policy.model.forgetSampled()
+      try {
+        await trainer.close?.()
+      } finally {
+        if (trainer.trainsOnce) await policy.model.forgetSampled()
+      }
     },
   })
 }

@@ -73,7 +73,8 @@ pub fn prefetch_line<T>(address: *const T) {
     let _ = address;
 }
 
-/// Asks for the line of an address, to be written: a store that misses the caches waits for the line, and few can wait at once.
+/// Asks for the line of an address, to be written: a store that misses the caches waits for the line, and few can wait
+/// at once.
 #[inline(always)]
 pub fn prefetch_to_write<T>(address: *const T) {
     #[cfg(target_arch = "x86_64")]

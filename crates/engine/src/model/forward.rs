@@ -4,7 +4,7 @@ use crate::buffers::{Buffer, Buffers};
 use crate::convert::convert_row;
 use crate::element::Element;
 use crate::gemm::{GemmElement, PANEL, Visits, gemm_visits};
-use crate::memory::prefetch_to_write;
+use crate::memory::{LINE, prefetch_to_write};
 use crate::model::layout::Slot;
 use crate::model::linear::{Adapted, Input, is_adapted, linear, stride_of};
 use crate::model::weights::Weights;
@@ -272,7 +272,7 @@ impl<E: GemmElement> Pass<'_, E> {
             let bias = bias.get(visit * dim..(visit + 1) * dim).unwrap_or_default();
             for (index, row) in rows.clone().enumerate() {
                 let next = parts[next_part].pointer().wrapping_add(row * next_width + next_column);
-                (0..dim).step_by(PANEL).for_each(|at| prefetch_to_write(next.wrapping_add(at)));
+                (0..dim).step_by(LINE / size_of::<E>()).for_each(|at| prefetch_to_write(next.wrapping_add(at)));
                 let angles = (part < 2).then(|| self.weights.rope.angles(self.batch.positions[row] as usize));
                 // SAFETY: tiles do not overlap.
                 let out = unsafe { parts[part].get(row * width + column, dim) };

@@ -25,8 +25,8 @@ impl<E: GemmElement> KeptLayers<E> {
         }
     }
 
-    /// Calls `work` with each layer's activations, from the last layer to the first, one layer at hand at a time where that is possible. `tape` is
-    /// the one that has the rows, where they are taped.
+    /// Calls `work` with each layer's activations, from the last layer to the first, one layer at hand at a time where
+    /// that is possible. `tape` is the one that has the rows, where they are taped.
     pub fn backwards(
         self,
         pass: &Pass<'_, E>,

@@ -120,8 +120,8 @@ pub fn check(sequences: &[Sequence], vocabulary: usize, context: usize) -> Resul
     Ok(())
 }
 
-/// Runs a micro-batch forward. Sequences must have passed `check`. Where something is to be kept and `tape` has every row, of the weights'
-/// version, they are not computed again.
+/// Runs a micro-batch forward. Sequences must have passed `check`. Where something is to be kept and `tape` has every
+/// row, of the weights' version, they are not computed again.
 pub fn forward<E: GemmElement>(
     pool: &Pool,
     weights: &Weights<E>,
@@ -164,7 +164,8 @@ pub fn forward<E: GemmElement>(
     (token_outputs, Some(Kept { batch, path_rows, layers, last: x, head, outputs, temperature }))
 }
 
-/// Runs the layers of a batch of so many pages: what comes out of the last one, [rows, hidden], and what is kept on the way.
+/// Runs the layers of a batch of so many pages: what comes out of the last one, [rows, hidden], and what is kept on the
+/// way.
 fn compute<E: GemmElement>(
     pass: &Pass<'_, E>,
     pages: usize,
@@ -274,8 +275,8 @@ pub fn check_gradients<E>(kept: &Kept<E>, given: &TokenOutputs, value_head: bool
     Ok(())
 }
 
-/// Adds the gradients of a micro-batch, given those of what it said. They must have passed `check_gradients`. `tape` is that of the forward
-/// pass.
+/// Adds the gradients of a micro-batch, given those of what it said. They must have passed `check_gradients`. `tape` is
+/// that of the forward pass.
 pub fn backward<E: GemmElement>(
     pool: &Pool,
     weights: &Weights<E>,

@@ -1,12 +1,13 @@
-//! Heads of a tile: queries, keys or values of one row whose sums are at hand get their bias and their rotation, and are rounded.
+//! Heads of a tile: queries, keys or values of one row whose sums are at hand get their bias and their rotation, and
+//! are rounded.
 
 use crate::convert::convert_row;
 use crate::element::Element;
 use crate::ops::pages::{MAX_HEAD, head_of_tile};
 use crate::ops::rope::{Angles, rotate};
 
-/// From row `index` of the sums of a head, [panels, rows, 32], with its bias (empty: none) and where it is to be rotated its angles, to the head
-/// in `out`, which is as long as the panels.
+/// From row `index` of the sums of a head, [panels, rows, 32], with its bias (empty: none) and where it is to be
+/// rotated its angles, to the head in `out`, which is as long as the panels.
 pub fn place_head<E: Element>(
     sums: &[f32],
     rows: usize,

@@ -1,4 +1,5 @@
-//! An RMSNorm computed again together with its gradient: one pass over the rows where the two apart, and a rounding of their sum, would be three.
+//! An RMSNorm computed again together with its gradient: one pass over the rows where the two apart, and a rounding of
+//! their sum, would be three.
 
 use crate::element::Element;
 use crate::isa::{by_isa, fma};

@@ -60,6 +60,7 @@ impl RopeTable {
     /// Rotates one head back into `to`, rounded: the gradient before the rotation from that after it.
     pub fn rotate_back<E: Element>(&self, head: &[f32], position: usize, to: &mut [E]) {
         let Angles { cos, sin } = self.angles(position);
+        assert!(head.len() == 2 * cos.len() && to.len() == head.len(), "a head is turned whole");
         rotate_back(head, cos, sin, to);
     }
 }

@@ -31,7 +31,7 @@ pub struct LoadOptions {
     pub threads: usize,
     /// Bound on the memory of keys and values in sampling.
     pub kv_bytes: usize,
-    /// Bound on the memory of a micro-batch's activations.
+    /// Bound on the memory of a micro-batch's activations, and on that of what sampling keeps for training.
     pub activation_bytes: usize,
 }
 
@@ -60,10 +60,11 @@ pub trait AnyModel: Send {
     /// recompute; `recompute` unset leaves that to the model.
     fn fitting(&self, examples: &[Vec<Sequence>], share: bool, recompute: Option<bool>) -> Result<(usize, bool)>;
     fn forward(&mut self, inputs: &Inputs) -> Result<TokenOutputs>;
-    /// Forward, keeping what `backward` needs; and whether that was kept from sampling, so that the layers were not computed again.
+    /// Forward, keeping what `backward` needs; and whether that was kept from sampling, so that the layers were not
+    /// computed again.
     fn forward_keep(&mut self, inputs: &Inputs, recompute: bool) -> Result<(TokenOutputs, bool)>;
-    /// Whether sampling keeps what it computes, for forward passes of what was sampled while the weights stay as they are: at most
-    /// `activation_bytes`.
+    /// Whether sampling keeps what it computes, for forward passes of what was sampled while the weights stay as they
+    /// are: at most `activation_bytes`.
     fn keep_sampled(&mut self, on: bool) -> Result<()>;
     /// Lets go of what sampling kept, and of its memory.
     fn forget_sampled(&mut self);

@@ -235,7 +235,7 @@ impl<E: GemmElement> AnyModel for Model<E> {
         }
         let Some(tape) = &self.tape else { return Ok(()) };
         lock(tape).turn(on);
-        if on && lock(tape).rows() == 0 {
+        if on && lock(tape).is_blank() {
             // What was read before is not on the tape, so it is read again.
             self.lock().forget_versions(|known| (known.weights, known.adapter) == version);
         }

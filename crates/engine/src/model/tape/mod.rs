@@ -1,6 +1,8 @@
-//! What sampling has computed, kept for training: a forward pass over the same tokens by the same weights would give the same bits.
+//! What sampling has computed, kept for training: a forward pass over the same tokens by the same weights would give
+//! the same bits.
 //!
-//! A row is a token after a beginning. Where a sequence's rows lie is found by its tokens, one after another from the first, compared whole.
+//! A row is a token after a beginning. Where a sequence's rows lie is found by its tokens, one after another from the
+//! first, compared whole.
 
 mod records;
 #[cfg(test)]
@@ -51,8 +53,9 @@ impl Default for Cursor {
     }
 }
 
-/// The activations of one version of the weights, in at most so many rows. A version whose rows do not fit is not kept at all, for its micro-batches
-/// would find the ends of their sequences missing; nor is the one after it, unless the sampler computed few enough rows meanwhile.
+/// The activations of one version of the weights, in at most so many rows. A version whose rows do not fit is not kept
+/// at all, for its micro-batches would find the ends of their sequences missing; nor is the one after it, unless the
+/// sampler computed few enough rows meanwhile.
 pub struct Tape<E> {
     version: TapeVersion,
     /// Changes whenever rows are let go of.
@@ -78,14 +81,15 @@ impl<E: GemmElement> Tape<E> {
     /// `bytes` bounds the memory.
     pub fn new(weights: &Weights<E>, bytes: usize, version: TapeVersion) -> Self {
         let (config, sizes) = (&weights.layout.config, Sizes::of(weights));
-        let records = Records::new(sizes, config.qk_norm, stride_of::<E>(sizes.query_width()), config.num_layers);
+        let attended = stride_of::<E>(sizes.query_width());
+        let records = Records::new(sizes, config.qk_norm, attended, config.num_layers, bytes);
         Self {
             version,
             filling: 1,
             on: false,
             full: false,
             seen: 0,
-            limit: (bytes / records.row_bytes()).min(ROOT as usize),
+            limit: records.most().min(ROOT as usize),
             next: HashMap::new(),
             records,
             unwritten: false,
@@ -102,10 +106,15 @@ impl<E: GemmElement> Tape<E> {
         self.next.len()
     }
 
+    /// Whether there is room for rows, and none was taken yet.
+    pub fn is_blank(&self) -> bool {
+        self.rows() == 0 && !self.full
+    }
+
     /// Whether to take what is sampled from now on.
     pub fn turn(&mut self, on: bool) {
         self.on = on;
-        if on {
+        if on && !self.full {
             self.seen = self.next.len();
         }
     }
@@ -132,8 +141,8 @@ impl<E: GemmElement> Tape<E> {
         self.records.release();
     }
 
-    /// Rows for a part of a sequence that a step computes, of which the first is `first_row` of the step. Those that are on the tape already, or
-    /// whose beginning is not, need none. `cursor` follows the sequence.
+    /// Rows for a part of a sequence that a step computes, of which the first is `first_row` of the step. Those that
+    /// are on the tape already, or whose beginning is not, need none. `cursor` follows the sequence.
     pub fn place(
         &mut self,
         version: TapeVersion,

@@ -8,7 +8,8 @@ use crate::model::forward::{LayerKept, Sizes};
 use crate::ops::for_rows;
 use crate::pool::{Parts, Pool};
 
-/// Memory is taken in chunks of about so many bytes: few enough to be large pages, many enough that the last one's unused rest is little.
+/// Memory is taken in chunks of about so many bytes: few enough to be large pages, many enough that the last one's
+/// unused rest is little.
 const CHUNK_BYTES: usize = 32 << 20;
 
 /// Rows of all layers. A chunk's records lie [layers][rows][width].
@@ -18,12 +19,15 @@ pub(super) struct Records<E> {
     pub floats: [usize; 4],
     pub elements: [usize; 5],
     hidden: usize,
-    /// Rows of a chunk.
+    /// Rows of a chunk but the last, which has what is left.
     rows: usize,
+    /// Most rows of all chunks.
+    most: usize,
     chunks: Vec<Chunk<E>>,
 }
 
 struct Chunk<E> {
+    rows: usize,
     floats: Vec<f32>,
     elements: Vec<E>,
     /// What comes out of the last layer, [rows, hidden].
@@ -39,8 +43,8 @@ fn elements_of<E>(kept: &LayerKept<E>) -> [&Buffer<E>; 5] {
 }
 
 impl<E: Element> Records<E> {
-    /// `attended`: elements between rows of attention's output.
-    pub fn new(sizes: Sizes, qk_norm: bool, attended: usize, layers: usize) -> Self {
+    /// In at most `bytes`. `attended`: elements between rows of attention's output.
+    pub fn new(sizes: Sizes, qk_norm: bool, attended: usize, layers: usize, bytes: usize) -> Self {
         let raw = if qk_norm { sizes.qkv_width() } else { 0 };
         let (queries, keys) = (sizes.query_width(), sizes.key_width());
         let mut records = Self {
@@ -49,9 +53,11 @@ impl<E: Element> Records<E> {
             elements: [queries, keys, keys, attended, 2 * sizes.intermediate],
             hidden: sizes.hidden,
             rows: 0,
+            most: 0,
             chunks: Vec::new(),
         };
         records.rows = (CHUNK_BYTES / records.row_bytes()).clamp(16, 1024);
+        records.most = bytes / records.row_bytes();
         records
     }
 
@@ -65,8 +71,18 @@ impl<E: Element> Records<E> {
         self.layers * (4 * floats + size_of::<E>() * elements) + 4 * self.hidden
     }
 
+    /// Most rows that there is room for.
+    pub fn most(&self) -> usize {
+        self.most
+    }
+
     pub fn bytes(&self) -> usize {
-        self.chunks.len() * self.rows * self.row_bytes()
+        self.held() * self.row_bytes()
+    }
+
+    /// Rows of the chunks.
+    fn held(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.rows).sum()
     }
 
     pub fn release(&mut self) {
@@ -76,11 +92,13 @@ impl<E: Element> Records<E> {
     fn reach(&mut self, placed: &[TapedRow]) {
         let rows = placed.iter().map(|row| row.to as usize + 1).max().unwrap_or(0);
         let (floats, elements) = self.widths();
-        while self.chunks.len() * self.rows < rows {
+        while self.held() < rows {
+            let rows = self.rows.min(self.most - self.held());
             self.chunks.push(Chunk {
-                floats: zeros(self.layers * self.rows * floats),
-                elements: zeros(self.layers * self.rows * elements),
-                last: zeros(self.rows * self.hidden),
+                rows,
+                floats: zeros(self.layers * rows * floats),
+                elements: zeros(self.layers * rows * elements),
+                last: zeros(rows * self.hidden),
             });
         }
     }
@@ -93,11 +111,12 @@ impl<E: Element> Records<E> {
         let parts: Vec<_> = self
             .chunks
             .iter_mut()
-            .map(|chunk| (Parts::new(&mut chunk.floats), Parts::new(&mut chunk.elements)))
+            .map(|chunk| (Parts::new(&mut chunk.floats), Parts::new(&mut chunk.elements), chunk.rows))
             .collect();
         for_rows(pool, placed.len(), float_width + element_width, 0, &|index, _| {
             let TapedRow { from, to } = placed[index];
-            let (chunk, row) = (&parts[to as usize / rows], layer * rows + to as usize % rows);
+            let chunk = &parts[to as usize / rows];
+            let row = layer * chunk.2 + to as usize % rows;
             // SAFETY: each task has its own rows.
             let (float_record, element_record) = unsafe {
                 (chunk.0.get(row * float_width, float_width), chunk.1.get(row * element_width, element_width))
@@ -127,7 +146,8 @@ impl<E: Element> Records<E> {
         let element_parts: Vec<_> = elements.iter_mut().map(|buffer| Parts::new(buffer)).collect();
         for_rows(pool, rows.len(), float_width + element_width, 0, &|index, _| {
             let at = rows[index] as usize;
-            let (chunk, row) = (&self.chunks[at / self.rows], layer * self.rows + at % self.rows);
+            let chunk = &self.chunks[at / self.rows];
+            let row = layer * chunk.rows + at % self.rows;
             part(&chunk.floats[row * float_width..], &self.floats, &float_parts, index);
             part(&chunk.elements[row * element_width..], &self.elements, &element_parts, index);
         });

@@ -4,14 +4,14 @@ use std::ops::Range;
 
 use crate::convert::convert_row;
 use crate::element::Element;
-use crate::memory::prefetch_line;
+use crate::memory::{LINE, prefetch_line};
 use crate::ops::pages::Heads;
 use crate::ops::rope::RopeTable;
 use crate::pool::Parts;
 
 /// Elements of T in the cache line that is asked for at a time.
 const fn of_line<T>() -> usize {
-    64 / size_of::<T>()
+    LINE / size_of::<T>()
 }
 
 /// [rows, heads + 2 kv_heads, head_dim]: a row's queries, then its keys, then its values.
