@@ -9,7 +9,7 @@
 //! none says that it changes them. Nor does other code on the threads that run products: they are the engine's own.
 
 use std::arch::asm;
-use std::arch::x86_64::*;
+use std::arch::x86_64::{__cpuid, __cpuid_count};
 use std::cell::Cell;
 use std::sync::OnceLock;
 
@@ -108,6 +108,79 @@ pub mod ahead {
     pub const C: u8 = 2;
 }
 
+/// What stands between two instructions on tiles. While something else keeps the processor's other half busy, one that follows another
+/// within eight instructions holds it up: without these a product takes up to 1.7 times as long then, and as long otherwise.
+macro_rules! gap {
+    (waiting, $place:literal) => {
+        ".rept 8\nnop\n.endr"
+    };
+    (asking, $place:literal) => {
+        concat!(
+            ".irp line, 0, 64, 128, 192\nprefetcht1 [{next} + ",
+            $place,
+            " * 256 + \\line]\n.endr\n",
+            ".rept 4\nnop\n.endr"
+        )
+    };
+}
+
+/// Adds the products of 32 places of the reduction: 16 groups of a panel of `b`. B goes by what is to stay in the L1 cache, so that the rows
+/// of A, which the next panel meets again, stay there: a quarter faster.
+macro_rules! add_block {
+    ($two:expr, $a:expr, $lda:expr, $b:expr, $gap:ident $(, $next:ident = $($operand:tt)*)?) => {{
+        let (a, lda, b) = ($a, $lda, $b);
+        if $two {
+            asm!(
+                "tileloaddt1 tmm6, [{b} + {ldb}]",
+                gap!($gap, 0),
+                "tileloaddt1 tmm7, [{b} + {ldb} + 64]",
+                gap!($gap, 1),
+                "tileloadd tmm4, [{a} + {lda}]",
+                gap!($gap, 2),
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                gap!($gap, 3),
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                gap!($gap, 4),
+                "tileloadd tmm5, [{lower} + {lda}]",
+                gap!($gap, 5),
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                gap!($gap, 6),
+                "tdpbf16ps tmm3, tmm5, tmm7",
+                gap!($gap, 7),
+                a = in(reg) a,
+                lower = in(reg) a.wrapping_add(REGISTER_ROWS * lda),
+                lda = in(reg) lda * 2,
+                b = in(reg) b,
+                ldb = in(reg) PANEL * 4,
+                $($next = $($operand)*,)?
+                options(nostack, readonly),
+            );
+        } else {
+            asm!(
+                "tileloaddt1 tmm6, [{b} + {ldb}]",
+                gap!($gap, 0),
+                gap!($gap, 1),
+                "tileloaddt1 tmm7, [{b} + {ldb} + 64]",
+                gap!($gap, 2),
+                gap!($gap, 3),
+                "tileloadd tmm4, [{a} + {lda}]",
+                gap!($gap, 4),
+                gap!($gap, 5),
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                gap!($gap, 6),
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                gap!($gap, 7),
+                a = in(reg) a,
+                lda = in(reg) lda * 2,
+                b = in(reg) b,
+                ldb = in(reg) PANEL * 4,
+                $($next = $($operand)*,)?
+                options(nostack, readonly),
+            );
+        }
+    }};
+}
+
 /// bf16 products by tiles; `group_stride` is that of row-major A. `AHEAD_OF_USE` is one of `ahead`.
 ///
 /// # Safety
@@ -130,9 +203,6 @@ pub unsafe fn bf16_amx<const AHEAD_OF_USE: u8>(
         let two = rows > REGISTER_ROWS;
         load_sums(two, from, ldc);
         for block in 0..groups / BLOCK {
-            if AHEAD_OF_USE == ahead::B {
-                prefetch(b.wrapping_add((block + AHEAD) * BLOCK * 2 * PANEL));
-            }
             if AHEAD_OF_USE == ahead::C && block < TILE_ROWS / 2 {
                 let beside = 2 * block * ldc + PANEL;
                 prefetch_rows(c.wrapping_add(beside), ldc);
@@ -140,7 +210,13 @@ pub unsafe fn bf16_amx<const AHEAD_OF_USE: u8>(
                     prefetch_rows(from.wrapping_add(beside), ldc);
                 }
             }
-            add_block(two, a.add(block * 2 * BLOCK), lda, b.add(block * BLOCK * 2 * PANEL));
+            let (a_block, b_block) = (a.add(block * 2 * BLOCK), b.add(block * BLOCK * 2 * PANEL));
+            if AHEAD_OF_USE == ahead::B {
+                let next = b.wrapping_add((block + AHEAD) * BLOCK * 2 * PANEL);
+                add_block!(two, a_block, lda, b_block, asking, next = in(reg) next);
+            } else {
+                add_block!(two, a_block, lda, b_block, waiting);
+            }
         }
         let rest = groups % BLOCK;
         if rest > 0 {
@@ -151,18 +227,9 @@ pub unsafe fn bf16_amx<const AHEAD_OF_USE: u8>(
             }
             let mut b_end = [Bf16::default(); BLOCK * 2 * PANEL];
             std::ptr::copy_nonoverlapping(b.add(done * 2 * PANEL), b_end.as_mut_ptr(), rest * 2 * PANEL);
-            add_block(two, a_end.as_ptr(), 2 * BLOCK, b_end.as_ptr());
+            add_block!(two, a_end.as_ptr(), 2 * BLOCK, b_end.as_ptr(), waiting);
         }
         store_sums(two, c, ldc);
-    }
-}
-
-/// Asks for the 32 lines of a block of B in the L2 cache; an address beyond B is harmless.
-#[inline(always)]
-fn prefetch(block: *const Bf16) {
-    for line in 0..32 {
-        // SAFETY: a prefetch never faults.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(block.wrapping_add(line * 32).cast()) };
     }
 }
 
@@ -210,40 +277,6 @@ unsafe fn store_sums(two: bool, c: *mut f32, ldc: usize) {
         if two {
             asm!("tilestored [{c} + {ldc}], tmm2", "tilestored [{c} + {ldc} + 64], tmm3",
                 c = in(reg) c.add(REGISTER_ROWS * ldc), ldc = in(reg) ldc * 4, options(nostack));
-        }
-    }
-}
-
-/// Adds the products of 32 places of the reduction. B goes by what is to stay in the L1 cache, so that the rows of A, which the next panel
-/// meets again, stay there: a quarter faster.
-///
-/// # Safety
-/// The registers are shaped for the rows of `a`, and `b` holds 16 groups of a panel.
-#[inline(always)]
-unsafe fn add_block(two: bool, a: *const Bf16, lda: usize, b: *const Bf16) {
-    // SAFETY: by this function's contract.
-    unsafe {
-        asm!(
-            "tileloaddt1 tmm6, [{b} + {ldb}]",
-            "tileloaddt1 tmm7, [{b} + {ldb} + 64]",
-            "tileloadd tmm4, [{a} + {lda}]",
-            "tdpbf16ps tmm0, tmm4, tmm6",
-            "tdpbf16ps tmm1, tmm4, tmm7",
-            a = in(reg) a,
-            lda = in(reg) lda * 2,
-            b = in(reg) b,
-            ldb = in(reg) PANEL * 4,
-            options(nostack, readonly),
-        );
-        if two {
-            asm!(
-                "tileloadd tmm5, [{lower} + {lda}]",
-                "tdpbf16ps tmm2, tmm5, tmm6",
-                "tdpbf16ps tmm3, tmm5, tmm7",
-                lower = in(reg) a.add(REGISTER_ROWS * lda),
-                lda = in(reg) lda * 2,
-                options(nostack, readonly),
-            );
         }
     }
 }
