@@ -109,7 +109,8 @@ pub mod ahead {
 }
 
 /// What stands between two instructions on tiles. While something else keeps the processor's other half busy, one that follows another
-/// within eight instructions holds it up: without these a product takes up to 1.7 times as long then, and as long otherwise.
+/// within eight instructions holds it up: without these a product takes up to 1.7 times as long then, and as long otherwise. Where B is
+/// asked for ahead, a share of that stands there: of what comes from memory to the L2 cache, and of the block after the next to L1.
 macro_rules! gap {
     (waiting, $place:literal) => {
         ".rept 8\nnop\n.endr"
@@ -119,7 +120,10 @@ macro_rules! gap {
             ".irp line, 0, 64, 128, 192\nprefetcht1 [{next} + ",
             $place,
             " * 256 + \\line]\n.endr\n",
-            ".rept 4\nnop\n.endr"
+            ".irp line, 0, 64, 128, 192\nprefetcht0 [{b} + 4096 + ",
+            $place,
+            " * 256 + \\line]\n.endr\n",
+            ".rept 2\nnop\n.endr"
         )
     };
 }

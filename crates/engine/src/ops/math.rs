@@ -61,12 +61,7 @@ fn reduce(length: usize, zero: f32, term: impl Fn(usize) -> f32, combine: impl F
     fold(lanes, combine)
 }
 
-#[inline(always)]
-pub fn sum_of(length: usize, term: impl Fn(usize) -> f32) -> f32 {
-    reduce(length, 0.0, term, |a, b| a + b)
-}
-
-/// The sum of a term of the numbers at each place of several rows of the same length, as `sum_of` has it, in a form that stays in registers.
+/// The sum of a term of the numbers at each place of several rows of the same length, in a form that stays in registers.
 #[inline(always)]
 pub fn sum_over<const N: usize>(rows: [&[f32]; N], term: impl Fn([f32; N]) -> f32) -> f32 {
     let parts = rows.map(|row| row.as_chunks::<LANES>());
@@ -83,7 +78,7 @@ pub fn sum_over<const N: usize>(rows: [&[f32]; N], term: impl Fn([f32; N]) -> f3
     fold(lanes, |a, b| a + b)
 }
 
-/// Two sums of the same length, each as `sum_of` has it.
+/// Two sums of the same length, each as `sum_over` has it.
 #[inline(always)]
 pub fn sums_of(length: usize, terms: impl Fn(usize) -> (f32, f32)) -> (f32, f32) {
     let (mut first, mut second) = ([0.0; LANES], [0.0; LANES]);
@@ -173,9 +168,9 @@ mod tests {
     fn reductions_take_any_length() {
         for length in 0..70 {
             let values: Vec<f32> = (0..length).map(|i| (i as f32 * 7.0) % 5.0 - 2.0).collect();
-            assert_eq!(sum_of(length, |i| values[i]), values.iter().sum::<f32>());
-            let squares = sum_of(length, |i| values[i] * values[i]);
-            assert_eq!(sum_over([&values, &values], |[a, b]| a * b), squares);
+            assert_eq!(sum_over([&values], |[value]| value), values.iter().sum::<f32>());
+            let squares = sum_over([&values, &values], |[a, b]| a * b);
+            assert_eq!(squares, values.iter().map(|value| value * value).sum::<f32>());
             assert_eq!(sums_of(length, |i| (values[i], values[i] * values[i])), (values.iter().sum(), squares));
             assert_eq!(max_of(length, |i| values[i]), values.iter().copied().fold(f32::NEG_INFINITY, f32::max));
         }

@@ -54,7 +54,7 @@ fn weigh<const FMA: bool>(
 /// Turns the scores of the keys that a row sees into the weights exp(score * scale - max), rounded; keys beyond weigh nothing.
 /// Gives back (max, sum), the sum before rounding. `scores` and `weights`: [columns], a multiple of `LANES`; `scale` is positive.
 ///
-/// The order of the sum is that of `sum_of` over the seen scores alone, wherever in the row they begin. Lanes that are not seen are
+/// The order of the sum is that of `sum_over` over the seen scores alone, wherever in the row they begin. Lanes that are not seen are
 /// masked and not left out, so that every row of a tile takes the same steps.
 #[inline(always)]
 pub fn softmax_row<E: Element, const FMA: bool>(
@@ -96,7 +96,7 @@ pub fn softmax_row<E: Element, const FMA: bool>(
         }
         weights[index] = rounded;
     }
-    // `sum_of` counts its lanes from the first score that is seen.
+    // `sum_over` counts its lanes from the first score that is seen.
     if !seen.start.is_multiple_of(LANES) {
         sums.rotate_left(seen.start % LANES);
     }
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
     use crate::element::Bf16;
     use crate::isa::by_isa;
-    use crate::ops::math::{max_of, sum_of};
+    use crate::ops::math::{max_of, sum_over};
 
     by_isa! {
         fn two_passes(scores: &[f32], seen: Range<usize>, scale: f32, weights: &mut [Bf16]) -> (f32, f32) {
@@ -125,7 +125,7 @@ mod tests {
             for (weight, exact) in weights[seen].iter_mut().zip(&scaled) {
                 *weight = Bf16::from_f32(*exact);
             }
-            (max, sum_of(scaled.len(), |i| scaled[i]))
+            (max, sum_over([&scaled], |[score]| score))
         }
     }
 

@@ -4,7 +4,7 @@ use super::truncate::draw_truncated;
 use crate::isa::by_isa;
 use crate::model::init::uniform_at;
 use crate::ops::head::{CHUNK, logprob};
-use crate::ops::math::{exp, sum_of};
+use crate::ops::math::{exp, sum_over};
 
 /// How tokens are drawn.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,7 +45,7 @@ impl Choice {
 
 by_isa! {
     fn mass(logits: &[f32], inverse_temperature: f32, log_sum: f32) -> f32 {
-        sum_of(logits.len(), |i| exp::<FMA>(logits[i] * inverse_temperature - log_sum))
+        sum_over([logits], |[logit]| exp::<FMA>(logit * inverse_temperature - log_sum))
     }
 }
 

@@ -27,7 +27,7 @@ by_isa! {
 }
 
 by_isa! {
-    /// Rounds the gradient of an output; gives its dot product with the output, in the order of `sum_of`. Slices of the same length.
+    /// Rounds the gradient of an output; gives its dot product with the output, in the order of `sum_over`. Slices of the same length.
     pub(super) fn round_output_gradient<E: Element>(d_out: &[f32], out: &[E], rounded: &mut [E]) -> f32 {
         let _ = FMA;
         let length = d_out.len();
