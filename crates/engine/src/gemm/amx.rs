@@ -31,10 +31,6 @@ const REGISTER_ROWS: usize = 16;
 /// Groups of the reduction in one tile register.
 const BLOCK: usize = 16;
 
-/// Blocks of B, 2 KiB each, that are asked for ahead of their use: 32 KiB, about as long as memory takes to answer. Those after a panel's
-/// end are mostly the next panel's.
-const AHEAD: usize = 16;
-
 /// Whether the CPU has the tiles and the system lets this process use them; asks the system the first time.
 pub fn permitted() -> bool {
     static PERMITTED: OnceLock<bool> = OnceLock::new();
@@ -108,19 +104,22 @@ pub mod ahead {
     pub const C: u8 = 2;
 }
 
-/// What stands between two instructions on tiles. While something else keeps the processor's other half busy, one that follows another
-/// within eight instructions holds it up: without these a product takes up to 1.7 times as long then, and as long otherwise. Where B is
-/// asked for ahead, a share of that stands there: of what comes from memory to the L2 cache, and of the block after the next to L1.
+/// What stands between two instructions on tiles, at one of the eight places of a block. While something else keeps the processor's other
+/// half busy, one that follows another within eight instructions holds it up: without these a product takes up to 1.7 times as long then, and
+/// as long otherwise.
+///
+/// Where B is asked for ahead, an eighth of a block of it, 256 bytes, is asked for here twice: in the L2 cache that of 16 blocks on, 32 KiB, about as
+/// long as memory takes to answer, and in the L1 cache that of the block after the next. Those after a panel's end are mostly the next panel's; an
+/// address beyond B is harmless.
 macro_rules! gap {
     (waiting, $place:literal) => {
         ".rept 8\nnop\n.endr"
     };
     (asking, $place:literal) => {
         concat!(
-            ".irp line, 0, 64, 128, 192\nprefetcht1 [{next} + ",
+            ".irp line, 0, 64, 128, 192\nprefetcht1 [{b} + 16 * 2048 + ",
             $place,
-            " * 256 + \\line]\n.endr\n",
-            ".irp line, 0, 64, 128, 192\nprefetcht0 [{b} + 4096 + ",
+            " * 256 + \\line]\nprefetcht0 [{b} + 2 * 2048 + ",
             $place,
             " * 256 + \\line]\n.endr\n",
             ".rept 2\nnop\n.endr"
@@ -128,10 +127,11 @@ macro_rules! gap {
     };
 }
 
-/// Adds the products of 32 places of the reduction: 16 groups of a panel of `b`. B goes by what is to stay in the L1 cache, so that the rows
-/// of A, which the next panel meets again, stay there: a quarter faster.
+/// Adds the products of 32 places of the reduction, unsafely: the registers are shaped for the rows of `a`, two tiles of them where `two`, and `b`
+/// holds 16 groups of a panel. B goes by what is to stay in the L1 cache, so that the rows of A, which the next panel meets again, stay there: a
+/// quarter faster.
 macro_rules! add_block {
-    ($two:expr, $a:expr, $lda:expr, $b:expr, $gap:ident $(, $next:ident = $($operand:tt)*)?) => {{
+    ($two:expr, $a:expr, $lda:expr, $b:expr, $gap:ident) => {{
         let (a, lda, b) = ($a, $lda, $b);
         if $two {
             asm!(
@@ -156,7 +156,6 @@ macro_rules! add_block {
                 lda = in(reg) lda * 2,
                 b = in(reg) b,
                 ldb = in(reg) PANEL * 4,
-                $($next = $($operand)*,)?
                 options(nostack, readonly),
             );
         } else {
@@ -178,7 +177,6 @@ macro_rules! add_block {
                 lda = in(reg) lda * 2,
                 b = in(reg) b,
                 ldb = in(reg) PANEL * 4,
-                $($next = $($operand)*,)?
                 options(nostack, readonly),
             );
         }
@@ -216,8 +214,7 @@ pub unsafe fn bf16_amx<const AHEAD_OF_USE: u8>(
             }
             let (a_block, b_block) = (a.add(block * 2 * BLOCK), b.add(block * BLOCK * 2 * PANEL));
             if AHEAD_OF_USE == ahead::B {
-                let next = b.wrapping_add((block + AHEAD) * BLOCK * 2 * PANEL);
-                add_block!(two, a_block, lda, b_block, asking, next = in(reg) next);
+                add_block!(two, a_block, lda, b_block, asking);
             } else {
                 add_block!(two, a_block, lda, b_block, waiting);
             }
