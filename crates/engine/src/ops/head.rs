@@ -2,14 +2,12 @@
 //! array of tokens x vocabulary.
 
 use crate::buffers::{Buffers, panels};
-use crate::convert::convert_row;
 use crate::gemm::{
     GemmElement, Output, PANEL, Panels, PanelsView, Rows, gemm, pack_columns, repack_transposed, run_tile,
 };
-use crate::isa::by_isa;
 use crate::ops::chunk_sums::{ChunkSums, chunk_sums};
 use crate::ops::for_rows;
-use crate::ops::math::exp;
+use crate::ops::logit_gradient::RowGradient;
 use crate::ops::outer::outer_product_packed;
 use crate::pool::{Parts, Pool};
 
@@ -143,17 +141,6 @@ pub fn head_forward<E: GemmElement>(
     outputs
 }
 
-by_isa! {
-    /// From logits to the gradient in them, but for the targets' own terms:
-    /// `-t * (g p + e p (log p + H))` with t the inverse temperature.
-    fn logit_gradient(logits: &mut [f32], t: f32, log_sum: f32, g: f32, e: f32, entropy: f32) {
-        for logit in logits.iter_mut() {
-            let log_p = *logit * t - log_sum;
-            *logit = -t * exp::<FMA>(log_p) * (g + e * (log_p + entropy));
-        }
-    }
-}
-
 /// Gradients of the loss in what the head said.
 pub struct HeadGradients<'a> {
     /// In each query's log-probability, [queries].
@@ -200,19 +187,25 @@ pub fn head_backward<E: GemmElement>(
                 logits_tile(hidden.data, hidden.stride, (row, height), chunk, &mut logits);
                 for (row, values) in (row..row + height).zip(logits.chunks_exact_mut(TILE_STRIDE)) {
                     let values = &mut values[..chunk.columns];
-                    let (t, log_sum) = (inverse_temperatures[row], outputs.log_sums[row] as f32);
-                    logit_gradient(values, t, log_sum, row_sums[row], gradients.entropies[row], outputs.entropies[row]);
-                    for query in queries.offsets[row]..queries.offsets[row + 1] {
-                        let target = queries.targets[query] as usize;
-                        if (column..column + chunk.columns).contains(&target) {
-                            values[target - column] += t * gradients.logprobs[query];
-                        }
-                    }
+                    let gradient = RowGradient {
+                        inverse_temperature: inverse_temperatures[row],
+                        log_sum: outputs.log_sums[row] as f32,
+                        logprobs: row_sums[row],
+                        entropy: outputs.entropies[row],
+                        d_entropy: gradients.entropies[row],
+                    };
+                    let columns = column..column + chunk.columns;
+                    let asked = (queries.offsets[row]..queries.offsets[row + 1])
+                        .map(|query| (queries.targets[query] as usize, gradients.logprobs[query]))
+                        .filter(|(target, _)| columns.contains(target))
+                        .map(|(target, d)| (target - column, gradient.of_target(values[target - column], d)));
+                    let of_targets: Vec<(usize, f32)> = asked.collect();
                     // SAFETY: each task has its own rows and columns.
                     let to = unsafe {
                         parts.get(row * BACKWARD_STRIDE + column - first, chunk.columns.next_multiple_of(E::GROUP))
                     };
-                    convert_row(values, to);
+                    gradient.run(values, to);
+                    of_targets.into_iter().for_each(|(at, gradient)| to[at] = E::from_f32(gradient));
                 }
             }
         });

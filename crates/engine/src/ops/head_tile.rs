@@ -18,7 +18,7 @@ pub fn place_head<E: Element>(
 ) {
     #[cfg(target_arch = "x86_64")]
     if bias.is_empty() && registers::take::<E>(angles) {
-        // SAFETY: E is bf16 and the machine has AVX-512.
+        // SAFETY: E is bf16, which the machine rounds to.
         return unsafe { registers::place(sums, rows, index, angles, registers::of(out)) };
     }
     let mut head = [0.0f32; MAX_HEAD];
@@ -33,22 +33,18 @@ pub fn place_head<E: Element>(
 
 #[cfg(target_arch = "x86_64")]
 mod registers {
-    use std::any::TypeId;
     use std::arch::x86_64::*;
 
     use super::{Angles, MAX_HEAD};
     use crate::element::{Bf16, Element};
     use crate::gemm::PANEL;
-    use crate::isa::{Isa, isa};
-    use crate::ops::vectors::{pack_32, round_16};
+    use crate::ops::vectors::{round_32, rounds};
 
     const LANES: usize = 16;
 
     /// Whether heads of E with these angles go through registers.
     pub fn take<E: Element>(angles: Option<Angles<'_>>) -> bool {
-        let whole = angles.is_none_or(|angles| angles.cos.len().is_multiple_of(LANES));
-        let vectors = matches!(isa(), Isa::Amx | Isa::Avx512Bf16 | Isa::Avx512);
-        whole && vectors && TypeId::of::<E>() == TypeId::of::<Bf16>()
+        rounds::<E>() && angles.is_none_or(|angles| angles.cos.len().is_multiple_of(LANES))
     }
 
     /// A head, which is of bf16 where `take` said so.
@@ -61,8 +57,8 @@ mod registers {
     /// As `place_head` without a bias.
     ///
     /// # Safety
-    /// The machine has AVX-512.
-    #[target_feature(enable = "avx512f,avx512bw")]
+    /// The machine rounds to bf16.
+    #[target_feature(enable = "avx512f,avx512bf16")]
     pub unsafe fn place(sums: &[f32], rows: usize, index: usize, angles: Option<Angles<'_>>, out: &mut [Bf16]) {
         assert!(index < rows && sums.len() >= out.len() * rows && out.len().is_multiple_of(PANEL), "no such row");
         let mut head = [_mm512_setzero_ps(); MAX_HEAD / LANES];
@@ -86,9 +82,8 @@ mod registers {
             }
         }
         for (pair, to) in head.chunks_exact(2).zip(out.chunks_exact_mut(2 * LANES)) {
-            let packed = pack_32(round_16(pair[0]), round_16(pair[1]));
             // SAFETY: `to` holds 32 numbers of two bytes.
-            unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), packed) };
+            unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), round_32(pair[0], pair[1])) };
         }
     }
 }

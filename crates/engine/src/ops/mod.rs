@@ -7,6 +7,7 @@ mod attention_tile;
 mod chunk_sums;
 pub mod head;
 pub mod head_tile;
+mod logit_gradient;
 pub mod math;
 pub mod norm;
 pub mod norm_both_ways;

@@ -5,6 +5,8 @@ use crate::element::Element;
 use crate::gemm::{MAX_TILE_ROWS, PANEL};
 use crate::memory::prefetch_line;
 use crate::ops::swiglu::{backward_row, forward_row};
+#[cfg(target_arch = "x86_64")]
+use crate::ops::vectors::rounds;
 use crate::pool::Parts;
 
 /// Numbers of a tile at most.
@@ -48,10 +50,10 @@ impl<E> Columns<E> {
 pub unsafe fn forward_tile<E: Element>(sums: &mut [f32], kept: Option<[Columns<E>; 2]>, out: Columns<E>) {
     let length = sums.len() / 2;
     #[cfg(target_arch = "x86_64")]
-    if registers::take::<E>() {
+    if rounds::<E>() {
         let rows = length / PANEL;
         kept.into_iter().flatten().chain([out]).for_each(|columns| columns.check(rows));
-        // SAFETY: E is bf16, the machine has AVX-512, and the columns hold the rows and are this caller's.
+        // SAFETY: E is bf16, which the machine rounds to, and the columns hold the rows and are this caller's.
         unsafe {
             registers::forward(rows, sums, kept.map(|kept| kept.map(registers::Place::of)), registers::Place::of(out))
         };
@@ -82,7 +84,7 @@ pub unsafe fn forward_tile<E: Element>(sums: &mut [f32], kept: Option<[Columns<E
 /// Nobody else uses the columns.
 pub unsafe fn backward_tile<E: Element>(d: &[f32], gate_up: [Columns<E>; 2], out: Columns<E>) {
     #[cfg(target_arch = "x86_64")]
-    if registers::take::<E>() {
+    if rounds::<E>() {
         let rows = d.len() / PANEL;
         gate_up.into_iter().chain([out]).for_each(|columns| columns.check(rows));
         // SAFETY: as in `forward_tile`.
@@ -110,18 +112,11 @@ pub unsafe fn backward_tile<E: Element>(d: &[f32], gate_up: [Columns<E>; 2], out
 
 #[cfg(target_arch = "x86_64")]
 mod registers {
-    use std::any::TypeId;
     use std::arch::x86_64::*;
 
     use super::{Columns, PANEL};
-    use crate::element::{Bf16, Element};
-    use crate::isa::{Isa, isa};
-    use crate::ops::vectors::{pack_32, round_16, sigmoid_16, unpack_32};
-
-    /// Whether tiles of E go through registers.
-    pub fn take<E: Element>() -> bool {
-        TypeId::of::<E>() == TypeId::of::<Bf16>() && matches!(isa(), Isa::Amx | Isa::Avx512Bf16 | Isa::Avx512)
-    }
+    use crate::element::Bf16;
+    use crate::ops::vectors::{evens_and_odds, load_32, round_32, round_evens_and_odds, sigmoid_16};
 
     /// Where columns begin, and elements from one row to the next.
     #[derive(Clone, Copy)]
@@ -164,22 +159,24 @@ mod registers {
     }
 
     /// # Safety
-    /// As `forward_tile`, of bf16, on a machine with AVX-512.
-    #[target_feature(enable = "avx512f,avx512bw")]
+    /// As `forward_tile`, of bf16, on a machine that rounds to it.
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
     pub unsafe fn forward(rows: usize, sums: &[f32], kept: Option<[Place; 2]>, out: Place) {
         let (tile, _) = sums.as_chunks::<PANEL>();
         for row in 0..rows {
-            let [gate, up] = [&tile[row], &tile[rows + row]].map(|sums| halves(sums).map(|half| round_16(half)));
-            let activation = |half: usize| {
-                let weighted = _mm512_mul_ps(gate[half], sigmoid_16(gate[half]));
-                round_16(_mm512_mul_ps(weighted, up[half]))
-            };
+            let rounded = [&tile[row], &tile[rows + row]].map(|sums| {
+                let [low, high] = halves(sums);
+                round_32(low, high)
+            });
+            let [gate, up] = rounded.map(|packed| evens_and_odds(packed));
+            let activation =
+                [0, 1].map(|part| _mm512_mul_ps(_mm512_mul_ps(gate[part], sigmoid_16(gate[part])), up[part]));
             // SAFETY: by this function's contract.
             unsafe {
-                for (place, [low, high]) in kept.into_iter().flatten().zip([gate, up]) {
-                    store_past_caches(place.row(row), pack_32(low, high));
+                for (place, rounded) in kept.into_iter().flatten().zip(rounded) {
+                    store_past_caches(place.row(row), rounded);
                 }
-                _mm512_storeu_si512(out.row(row).cast(), pack_32(activation(0), activation(1)));
+                _mm512_storeu_si512(out.row(row).cast(), round_evens_and_odds(activation));
             }
         }
         if kept.is_some() {
@@ -189,26 +186,26 @@ mod registers {
     }
 
     /// # Safety
-    /// As `backward_tile`, of bf16, on a machine with AVX-512.
-    #[target_feature(enable = "avx512f,avx512bw")]
+    /// As `backward_tile`, of bf16, on a machine that rounds to it.
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
     pub unsafe fn backward(rows: usize, d: &[f32], gate_up: [Place; 2], out: Place) {
         let one = _mm512_set1_ps(1.0);
         let (tile, _) = d.as_chunks::<PANEL>();
         for (row, d) in tile.iter().enumerate().take(rows) {
             let d = halves(d);
             // SAFETY: by this function's contract.
-            let [gate, up] = gate_up.map(|place| unpack_32(unsafe { _mm512_loadu_si512(place.row(row).cast()) }));
+            let [gate, up] = gate_up.map(|place| unsafe { load_32(place.row(row)) });
             let (mut d_gate, mut d_up, mut activation) = (gate, up, gate);
             for half in 0..2 {
                 let (gate, up, d, s) = (gate[half], up[half], d[half], sigmoid_16(gate[half]));
-                activation[half] = round_16(_mm512_mul_ps(_mm512_mul_ps(gate, s), up));
-                d_up[half] = round_16(_mm512_mul_ps(_mm512_mul_ps(d, gate), s));
+                activation[half] = _mm512_mul_ps(_mm512_mul_ps(gate, s), up);
+                d_up[half] = _mm512_mul_ps(_mm512_mul_ps(d, gate), s);
                 let slope = _mm512_add_ps(one, _mm512_mul_ps(gate, _mm512_sub_ps(one, s)));
-                d_gate[half] = round_16(_mm512_mul_ps(_mm512_mul_ps(_mm512_mul_ps(d, up), s), slope));
+                d_gate[half] = _mm512_mul_ps(_mm512_mul_ps(_mm512_mul_ps(d, up), s), slope);
             }
             for (place, [low, high]) in [(gate_up[0], d_gate), (gate_up[1], d_up), (out, activation)] {
                 // SAFETY: by this function's contract.
-                unsafe { _mm512_storeu_si512(place.row(row).cast(), pack_32(low, high)) };
+                unsafe { _mm512_storeu_si512(place.row(row).cast(), round_32(low, high)) };
             }
         }
     }
