@@ -57,6 +57,18 @@ pub struct TokenOutputs {
     pub values: Option<Vec<Vec<f32>>>,
 }
 
+impl TokenOutputs {
+    /// Puts what was said of one sequence in the place of what was said of sequence `index`.
+    fn replace(&mut self, index: usize, mut of_one: Self) {
+        let both = |all: &mut Option<Vec<Vec<f32>>>, one: &mut Option<Vec<Vec<f32>>>| {
+            all.as_mut().zip(one.as_mut()).into_iter().for_each(|(all, one)| all[index] = std::mem::take(&mut one[0]));
+        };
+        self.logprobs[index] = std::mem::take(&mut of_one.logprobs[0]);
+        both(&mut self.entropy, &mut of_one.entropy);
+        both(&mut self.values, &mut of_one.values);
+    }
+}
+
 /// A micro-batch between its two passes.
 pub struct Kept<E> {
     batch: Batch<E>,
@@ -121,7 +133,9 @@ pub fn check(sequences: &[Sequence], vocabulary: usize, context: usize) -> Resul
 }
 
 /// Runs a micro-batch forward. Sequences must have passed `check`. Where something is to be kept and `tape` has every
-/// row, of the weights' version, they are not computed again.
+/// row, of the weights' version, they are not computed again; nor is what the head says of them, where the sampler
+/// asked it the same: then one sequence, another at each version, is computed again all the same, so that sampler and
+/// trainer never part unseen.
 pub fn forward<E: GemmElement>(
     pool: &Pool,
     weights: &Weights<E>,
@@ -136,8 +150,9 @@ pub fn forward<E: GemmElement>(
     let items: Vec<Item<'_>> = sequences.iter().map(|s| Item { tokens: &s.input, mask: s.mask }).collect();
     let plan = plan(&items, share);
     let rows = plan.tokens.len();
-    let taped = tape.filter(|_| keep != Keep::Nothing).and_then(|(tape, version)| {
-        let rows = tape.find(version, &plan)?;
+    let mut tape = tape.filter(|_| keep != Keep::Nothing);
+    let taped = tape.as_mut().and_then(|(tape, version)| {
+        let rows = tape.find(*version, &plan)?;
         Some((tape.last(pool, &rows, free), KeptLayers::Taped(rows)))
     });
     let adapted = adapter.map(|adapter| (0..rows, Arc::clone(adapter))).into_iter().collect();
@@ -150,11 +165,26 @@ pub fn forward<E: GemmElement>(
     let head_weight = weights.matrix(weights.layout.head());
     let stride = stride_of::<E>(sizes.hidden);
     let hidden = Rows { data: &head.hidden, rows: head.rows.len(), stride };
-    let inverse = vec![1.0 / ask.temperature; head.rows.len()];
+    let inverse = 1.0 / ask.temperature;
     let queries = Queries { offsets: &head.offsets, targets: &head.targets };
-    let outputs = head_forward(pool, hidden, head_weight, &inverse, &queries, None);
+    let said = match (&layers, &tape) {
+        (KeptLayers::Taped(on_tape), Some((tape, version))) if !sequences.is_empty() => {
+            let rows: Vec<u32> = head.rows.iter().map(|&row| on_tape[row as usize]).collect();
+            tape.said(&rows, inverse, &queries).map(|outputs| (outputs, version.0 as usize % sequences.len()))
+        }
+        _ => None,
+    };
+    let checked = said.as_ref().map(|(_, index)| *index);
+    let outputs = said
+        .map(|(outputs, _)| outputs)
+        .unwrap_or_else(|| head_forward(pool, hidden, head_weight, &vec![inverse; head.rows.len()], &queries, None));
     let values = ask.values.then(|| values(&pass, &x, &head.rows));
-    let token_outputs = collect(&head, &outputs, ask, values.as_deref());
+    let mut token_outputs = collect(&head, &outputs, ask, values.as_deref());
+    if let Some(index) = checked {
+        let sequence = &sequences[index..=index];
+        let (again, _) = forward(pool, weights, adapter, sequence, ask, Keep::Nothing, share, None, free);
+        token_outputs.replace(index, again);
+    }
     if keep == Keep::Nothing {
         free.floats.give(x);
         free.elements.give(head.hidden);

@@ -5,6 +5,7 @@ use super::memory::KeyValueMemory;
 use super::request::{Event, Finish, Running, SampleRequest};
 use super::scheduler::Scheduler;
 use crate::gemm::GemmElement;
+use crate::model::tape::{RowSaid, lock};
 use crate::ops::pages::PAGE;
 
 impl<E: GemmElement> Scheduler<E> {
@@ -42,7 +43,7 @@ impl<E: GemmElement> Scheduler<E> {
         for index in 0..self.active.len() {
             loop {
                 let request = &self.active[index];
-                let Some((logits, log_sum)) = &request.ready else { break };
+                let Some((logits, said)) = &request.ready else { break };
                 let sample = request.next_sample;
                 if sample == request.ask.count {
                     break;
@@ -56,16 +57,23 @@ impl<E: GemmElement> Scheduler<E> {
                     break;
                 }
                 let number = request.ask.first_sample + sample as u64;
-                let picked = choose(logits, *log_sum, &request.ask.choice, number, 0);
+                let (picked, said) = (choose(logits, said.log_sum, &request.ask.choice, number, 0), *said);
                 if !request.holds_first {
                     memory.reserved += needed;
                 }
-                self.start(index, sample, needed, picked, memory);
+                self.start(index, sample, needed, (picked, said), memory);
             }
         }
     }
 
-    fn start(&mut self, index: usize, sample: usize, reserved: usize, picked: Picked, memory: &mut KeyValueMemory<E>) {
+    fn start(
+        &mut self,
+        index: usize,
+        sample: usize,
+        reserved: usize,
+        picked: (Picked, RowSaid),
+        memory: &mut KeyValueMemory<E>,
+    ) {
         let length = self.active[index].ask.prompt.len();
         let mut pages = self.active[index].prompt_pages.clone();
         let partial = (!length.is_multiple_of(PAGE)).then(|| pages.pop()).flatten();
@@ -94,10 +102,13 @@ impl<E: GemmElement> Scheduler<E> {
         self.draw(self.running.len() - 1, picked, memory);
     }
 
-    /// Gives a running sample its token, and ends it where that was the last.
-    pub(super) fn draw(&mut self, at: usize, picked: Picked, memory: &mut KeyValueMemory<E>) {
+    /// Gives a running sample its token, drawn from a row of which the head says `said`, and ends it where that was the last.
+    pub(super) fn draw(&mut self, at: usize, (picked, said): (Picked, RowSaid), memory: &mut KeyValueMemory<E>) {
         let run = &mut self.running[at];
         let Some(request) = self.active.iter_mut().find(|request| request.ask.id == run.request) else { return };
+        if let Some(tape) = &request.ask.tape {
+            lock(tape).say(&run.cursor, run.tokens.len(), said, picked.token, picked.logprob);
+        }
         run.tokens.push(picked.token);
         run.drawn += 1;
         let stopped = request.ask.stop_tokens.contains(&picked.token);

@@ -9,7 +9,7 @@ use crate::buffers::Buffers;
 use crate::gemm::{GemmElement, Rows};
 use crate::model::forward::Pass;
 use crate::model::linear::stride_of;
-use crate::model::tape::lock;
+use crate::model::tape::{RowSaid, lock};
 use crate::ops::head::{Queries, head_forward};
 use crate::pool::{Parts, Pool};
 
@@ -40,7 +40,7 @@ impl<E: GemmElement> Scheduler<E> {
             request.read += rows;
             memory.table.remember(request.version, &request.ask.prompt[..request.read], &request.prompt_pages);
         }
-        let mut drawn: Vec<(usize, Picked)> = Vec::new();
+        let mut drawn: Vec<(usize, (Picked, RowSaid))> = Vec::new();
         let mut failed: Vec<(u64, String)> = Vec::new();
         for group in work.heads.chunks(HEAD_ROWS) {
             let vocabulary = weights.layout.config.vocab_size;
@@ -65,12 +65,17 @@ impl<E: GemmElement> Scheduler<E> {
                 unsafe { parts.get(index, 1)[0] = Some(answer) };
             });
             for (index, ((_, waiter), answer)) in group.iter().zip(answers).enumerate() {
+                let said = RowSaid {
+                    inverse_temperature: inverse[index],
+                    log_sum: outputs.log_sums[index],
+                    entropy: outputs.entropies[index],
+                };
                 match (*waiter, answer) {
                     (_, None) => unreachable!("every row was answered"),
                     (waiter, Some(Err(problem))) => failed.push((self.id(waiter), problem)),
-                    (Waiter::Sample(at), Some(Ok(picked))) => drawn.extend(picked.map(|picked| (at, picked))),
+                    (Waiter::Sample(at), Some(Ok(picked))) => drawn.extend(picked.map(|picked| (at, (picked, said)))),
                     (Waiter::Prompt(at, _), Some(Ok(_))) => {
-                        self.active[at].ready = Some((row(index).to_vec(), outputs.log_sums[index]));
+                        self.active[at].ready = Some((row(index).to_vec(), said));
                     }
                 }
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::choose::{Choice, Picked};
 use super::memory::Version;
 use crate::model::adapter::Adapter;
-use crate::model::tape::{Cursor, SharedTape};
+use crate::model::tape::{Cursor, RowSaid, SharedTape};
 
 /// Why a sample ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +55,8 @@ pub(super) struct Request<E> {
     pub prompt_pages: Vec<u32>,
     /// Follows the prompt on the tape.
     pub cursor: Cursor,
-    /// Set when the prompt has been read: logits after it and the logarithm of their sum.
-    pub ready: Option<(Vec<f32>, f64)>,
+    /// Set when the prompt has been read: the logits after it and what the head says of them.
+    pub ready: Option<(Vec<f32>, RowSaid)>,
     pub next_sample: usize,
     /// The first sample's pages, reserved with the prompt.
     pub holds_first: bool,

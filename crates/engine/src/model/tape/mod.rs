@@ -5,6 +5,7 @@
 //! first, compared whole.
 
 mod records;
+mod said;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +13,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use records::Records;
+pub use said::RowSaid;
+use said::Said;
 
 use crate::buffers::{Buffer, Buffers};
 use crate::gemm::GemmElement;
@@ -71,6 +74,8 @@ pub struct Tape<E> {
     /// The row of each token after the row before it.
     next: HashMap<(u32, u32), u32>,
     records: Records<E>,
+    /// What the head said of rows.
+    said: HashMap<u32, Said>,
     /// Whether rows were given out that may not have been written, since a step failed.
     unwritten: bool,
     /// Whether a backward pass is still to read rows.
@@ -92,6 +97,7 @@ impl<E: GemmElement> Tape<E> {
             limit: records.most().min(ROOT as usize),
             next: HashMap::new(),
             records,
+            said: HashMap::new(),
             unwritten: false,
             awaited: false,
         }
@@ -131,6 +137,7 @@ impl<E: GemmElement> Tape<E> {
 
     fn clear(&mut self) {
         self.next.clear();
+        self.said.clear();
         self.filling += 1;
         (self.unwritten, self.awaited) = (false, false);
     }

@@ -6,6 +6,7 @@ use crate::element::Bf16;
 use crate::model::init::Random;
 use crate::model::layout::Layout;
 use crate::model::plan::{Item, plan};
+use crate::ops::head::Queries;
 
 const VERSION: TapeVersion = (1, 0);
 
@@ -179,4 +180,29 @@ fn nothing_is_taken_while_it_is_off_or_of_other_weights() {
     tape.turn(false);
     tape.place(VERSION, &mut Cursor::default(), &[1], 0, 0, &mut placed);
     assert!(placed.is_empty() && tape.rows() == 0);
+}
+
+#[test]
+fn what_the_head_said_is_known_of_the_tokens_that_were_drawn_at_that_temperature() {
+    let mut tape = tape::<f32>(10);
+    let mut cursor = Cursor::default();
+    step(&mut tape, &mut cursor, &[1, 2], 0);
+    let said = |inverse_temperature: f32| RowSaid { inverse_temperature, log_sum: 3.5, entropy: 0.25 };
+    tape.say(&cursor, 2, said(1.0), 7, -1.5);
+    tape.say(&cursor, 2, said(1.0), 8, -2.5);
+    // Of a token whose beginning is not on the tape nothing is kept.
+    tape.say(&cursor, 3, said(1.0), 9, -3.5);
+    let asked = |tape: &Tape<f32>, row: u32, inverse_temperature: f32, targets: &[u32]| {
+        let queries = Queries { offsets: &[0, targets.len()], targets };
+        tape.said(&[row], inverse_temperature, &queries).map(|said| (said.log_sums, said.entropies, said.logprobs))
+    };
+    assert_eq!(asked(&tape, 1, 1.0, &[8, 7]), Some((vec![3.5], vec![0.25], vec![-2.5, -1.5])));
+    for (row, inverse_temperature, target) in [(1, 1.0, 9), (1, 2.0, 7), (0, 1.0, 7)] {
+        assert_eq!(asked(&tape, row, inverse_temperature, &[target]), None, "{row} {inverse_temperature} {target}");
+    }
+    tape.say(&cursor, 2, said(2.0), 7, -4.5);
+    assert_eq!(asked(&tape, 1, 2.0, &[7]), Some((vec![3.5], vec![0.25], vec![-4.5])));
+    assert_eq!(asked(&tape, 1, 2.0, &[8]), None);
+    tape.renew(VERSION);
+    assert_eq!(asked(&tape, 1, 2.0, &[7]), None);
 }

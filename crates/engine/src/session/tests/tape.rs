@@ -2,6 +2,7 @@
 
 use super::sampling::{ask, prompt, sample};
 use super::*;
+use crate::model::train::NO_TARGET;
 use crate::sample::Event;
 use crate::session::model::Model;
 use crate::session::runtime::{Runtime, Sampler};
@@ -66,6 +67,14 @@ fn to_train(drawn: &[Vec<u32>]) -> Inputs {
     inputs
 }
 
+/// As `to_train`, but asks for tokens from position `first` on alone, at a temperature.
+fn from_position(first: usize, temperature: f32, drawn: &[Vec<u32>]) -> Inputs {
+    let mut inputs = to_train(drawn);
+    inputs.ask.temperature = temperature;
+    inputs.sequences.iter_mut().for_each(|sequence| sequence.target[..first - 1].fill(NO_TARGET));
+    inputs
+}
+
 /// The bits of what a pass says and of all its gradients, and whether it was sampled. Leaves no gradient behind.
 fn pass(model: &mut dyn AnyModel, inputs: &Inputs, recompute: bool) -> (Vec<u32>, bool) {
     let (said, sampled) = model.forward_keep(inputs, recompute).unwrap();
@@ -105,7 +114,10 @@ fn a_pass_over_what_was_sampled_has_the_bits_of_computing_it_again() {
                 model.keep_sampled(false).unwrap();
                 let all = to_train(&drawn);
                 let apart = Inputs { share: false, ..to_train(&drawn) };
-                let passes = [(&all, false), (&apart, false), (&all, true)];
+                // What the head said of the drawn tokens is known, but of the second of these lists not at that temperature.
+                let first = drawn[9].len() - 20;
+                let [asked, tempered] = [1.0, 0.7].map(|t| from_position(first, t, &drawn[9..]));
+                let passes = [(&all, false), (&apart, false), (&all, true), (&asked, false), (&tempered, true)];
                 let kept = passes.map(|(inputs, recompute)| pass(&mut *model, inputs, recompute));
                 model.forget_sampled();
                 for ((inputs, recompute), (bits, sampled)) in passes.into_iter().zip(kept) {
@@ -113,6 +125,33 @@ fn a_pass_over_what_was_sampled_has_the_bits_of_computing_it_again() {
                     assert_eq!((bits, false), pass(&mut *model, inputs, recompute), "{fields}");
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn what_the_head_said_is_not_asked_again_but_of_one_sequence() {
+    let options =
+        LoadOptions { precision: Precision::F32, threads: 2, kv_bytes: 1 << 20, activation_bytes: ACTIVATION_BYTES };
+    let config = tiny(Precision::F32).config().clone();
+    let base = Model::<f32>::build(config, Source::Seed(1), &options).unwrap();
+    let mut model = crate::session::trainable::trainable(&base, None, false, 0).unwrap();
+    model.keep_sampled(true).unwrap();
+    let runtime = Runtime::start();
+    let prompt = prompt(1, 10);
+    let drawn = draw(&model, &runtime, std::slice::from_ref(&prompt), 3);
+    let inputs = from_position(prompt.len(), 1.0, &drawn);
+    let said = model.forward(&inputs).unwrap();
+    model.tape.as_ref().unwrap().lock().unwrap().misremember();
+    let (misremembered, sampled) = AnyModel::forward_keep(&mut model, &inputs, false).unwrap();
+    assert!(sampled);
+    let checked = model.version as usize % 3;
+    for index in 0..3 {
+        let asked = |said: &TokenOutputs| said.logprobs[index][prompt.len() - 1..].to_vec();
+        if index == checked {
+            assert_eq!(misremembered.logprobs[index], said.logprobs[index]);
+        } else {
+            assert!(asked(&misremembered).iter().zip(asked(&said)).all(|(got, want)| *got == want - 1.0));
         }
     }
 }
