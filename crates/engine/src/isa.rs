@@ -39,7 +39,7 @@ impl Isa {
                 && is_x86_feature_detected!("avx512dq")
                 && is_x86_feature_detected!("fma");
             match self {
-                Isa::Amx => avx512 && crate::gemm::amx_permitted(),
+                Isa::Amx => avx512 && is_x86_feature_detected!("avx512bf16") && crate::gemm::amx_permitted(),
                 Isa::Avx512Bf16 => avx512 && is_x86_feature_detected!("avx512bf16"),
                 Isa::Avx512 => avx512,
                 Isa::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),

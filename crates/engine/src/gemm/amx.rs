@@ -14,6 +14,7 @@ use std::cell::Cell;
 use std::sync::OnceLock;
 
 use super::PANEL;
+use super::beside::{Idle, Steps};
 use crate::element::Bf16;
 
 /// Rows of a kernel call at most: two tiles of C above each other, two beside, so that four sums hide the latency.
@@ -129,58 +130,57 @@ macro_rules! gap {
 
 /// Adds the products of 32 places of the reduction, unsafely: the registers are shaped for the rows of `a`, two tiles of them where `two`, and `b`
 /// holds 16 groups of a panel. B goes by what is to stay in the L1 cache, so that the rows of A, which the next panel meets again, stay there: a
-/// quarter faster.
+/// quarter faster. A step of `work` is done after each half, in the place of what would only wait there.
 macro_rules! add_block {
-    ($two:expr, $a:expr, $lda:expr, $b:expr, $gap:ident) => {{
+    ($two:expr, $a:expr, $lda:expr, $b:expr, $gap:ident, $work:expr) => {{
         let (a, lda, b) = ($a, $lda, $b);
+        asm!(
+            "tileloaddt1 tmm6, [{b} + {ldb}]",
+            gap!($gap, 0),
+            "tileloaddt1 tmm7, [{b} + {ldb} + 64]",
+            gap!($gap, 1),
+            "tileloadd tmm4, [{a} + {lda}]",
+            gap!($gap, 2),
+            "tdpbf16ps tmm0, tmm4, tmm6",
+            gap!($gap, 3),
+            "tdpbf16ps tmm1, tmm4, tmm7",
+            a = in(reg) a,
+            lda = in(reg) lda * 2,
+            b = in(reg) b,
+            ldb = in(reg) PANEL * 4,
+            options(nostack, readonly),
+        );
+        step_or_wait!($gap, 4, b, $work);
         if $two {
             asm!(
-                "tileloaddt1 tmm6, [{b} + {ldb}]",
-                gap!($gap, 0),
-                "tileloaddt1 tmm7, [{b} + {ldb} + 64]",
-                gap!($gap, 1),
-                "tileloadd tmm4, [{a} + {lda}]",
-                gap!($gap, 2),
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                gap!($gap, 3),
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                gap!($gap, 4),
                 "tileloadd tmm5, [{lower} + {lda}]",
                 gap!($gap, 5),
                 "tdpbf16ps tmm2, tmm5, tmm6",
                 gap!($gap, 6),
-                "tdpbf16ps tmm3, tmm5, tmm7",
-                gap!($gap, 7),
-                a = in(reg) a,
+                "tdpbf16ps tmm3, tmm5, tmm7 /* {b} */",
                 lower = in(reg) a.wrapping_add(REGISTER_ROWS * lda),
                 lda = in(reg) lda * 2,
                 b = in(reg) b,
-                ldb = in(reg) PANEL * 4,
                 options(nostack, readonly),
             );
         } else {
-            asm!(
-                "tileloaddt1 tmm6, [{b} + {ldb}]",
-                gap!($gap, 0),
-                gap!($gap, 1),
-                "tileloaddt1 tmm7, [{b} + {ldb} + 64]",
-                gap!($gap, 2),
-                gap!($gap, 3),
-                "tileloadd tmm4, [{a} + {lda}]",
-                gap!($gap, 4),
-                gap!($gap, 5),
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                gap!($gap, 6),
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                gap!($gap, 7),
-                a = in(reg) a,
-                lda = in(reg) lda * 2,
-                b = in(reg) b,
-                ldb = in(reg) PANEL * 4,
-                options(nostack, readonly),
-            );
+            asm!(gap!($gap, 5), gap!($gap, 6), "/* {b} */", b = in(reg) b, options(nostack, readonly));
         }
+        step_or_wait!($gap, 7, b, $work);
     }};
+}
+
+/// A step of the work beside, or what stands there without.
+macro_rules! step_or_wait {
+    (waiting, $place:literal, $b:expr, $work:expr) => {
+        if !$work.step() {
+            asm!(gap!(waiting, $place), options(nostack, nomem));
+        }
+    };
+    (asking, $place:literal, $b:expr, $work:expr) => {
+        asm!(gap!(asking, $place), b = in(reg) $b, options(nostack, readonly));
+        $work.step();
+    };
 }
 
 /// bf16 products by tiles; `group_stride` is that of row-major A. `AHEAD_OF_USE` is one of `ahead`.
@@ -198,7 +198,29 @@ pub unsafe fn bf16_amx<const AHEAD_OF_USE: u8>(
     ldc: usize,
     from: *const f32,
 ) {
-    debug_assert!((1..=TILE_ROWS).contains(&rows) && group_stride == 2, "the tiles read A by rows");
+    debug_assert!(group_stride == 2, "the tiles read A by rows");
+    // SAFETY: by this function's contract; every processor with tiles has the instructions.
+    unsafe { bf16_amx_beside::<AHEAD_OF_USE, Idle>(rows, groups, a, lda, b, c, ldc, from, &mut Idle) }
+}
+
+/// As `bf16_amx`, with `work` done on the way: before anything is written to C.
+///
+/// # Safety
+/// As `bf16_amx`, on a machine with the features.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+pub unsafe fn bf16_amx_beside<const AHEAD_OF_USE: u8, W: Steps>(
+    rows: usize,
+    groups: usize,
+    a: *const Bf16,
+    lda: usize,
+    b: *const Bf16,
+    c: *mut f32,
+    ldc: usize,
+    from: *const f32,
+    work: &mut W,
+) {
+    debug_assert!((1..=TILE_ROWS).contains(&rows));
     // SAFETY: by this function's contract; the last block is read from copies that are long enough.
     unsafe {
         shape_registers(rows);
@@ -214,9 +236,9 @@ pub unsafe fn bf16_amx<const AHEAD_OF_USE: u8>(
             }
             let (a_block, b_block) = (a.add(block * 2 * BLOCK), b.add(block * BLOCK * 2 * PANEL));
             if AHEAD_OF_USE == ahead::B {
-                add_block!(two, a_block, lda, b_block, asking);
+                add_block!(two, a_block, lda, b_block, asking, work);
             } else {
-                add_block!(two, a_block, lda, b_block, waiting);
+                add_block!(two, a_block, lda, b_block, waiting, work);
             }
         }
         let rest = groups % BLOCK;
@@ -228,8 +250,9 @@ pub unsafe fn bf16_amx<const AHEAD_OF_USE: u8>(
             }
             let mut b_end = [Bf16::default(); BLOCK * 2 * PANEL];
             std::ptr::copy_nonoverlapping(b.add(done * 2 * PANEL), b_end.as_mut_ptr(), rest * 2 * PANEL);
-            add_block!(two, a_end.as_ptr(), 2 * BLOCK, b_end.as_ptr(), waiting);
+            add_block!(two, a_end.as_ptr(), 2 * BLOCK, b_end.as_ptr(), waiting, work);
         }
+        while work.step() {}
         store_sums(two, c, ldc);
     }
 }

@@ -1,8 +1,12 @@
 //! The inner loops. Every kernel here adds the products of one element of C in the order of the reduction.
 
 #[cfg(target_arch = "x86_64")]
-use super::amx::ahead;
+use super::amx::{ahead, bf16_amx_beside};
+#[cfg(target_arch = "x86_64")]
+use super::beside::Steps;
 use super::pack::interleave_pairs;
+#[cfg(target_arch = "x86_64")]
+use super::run_tile;
 use super::turn::turn_bf16;
 use super::{BLOCK_BYTES, GemmElement, Kernel, PANEL, PASS, TILE_ROWS};
 use crate::element::{Bf16, Element};
@@ -57,6 +61,43 @@ impl GemmElement for Bf16 {
             return super::amx::bf16_amx::<{ ahead::C }>;
         }
         Self::kernel()
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    unsafe fn run_beside<W: Steps>(
+        streaming: bool,
+        rows: usize,
+        reduction: usize,
+        (a, lda): (&[Bf16], usize),
+        b: &[Bf16],
+        c: *mut f32,
+        work: &mut W,
+    ) {
+        debug_assert!(a.len() >= (rows - 1) * lda + reduction && b.len() >= reduction * PANEL);
+        let (groups, from) = (reduction / Bf16::GROUP, std::ptr::null());
+        // SAFETY: by this function's contract, on a machine whose instruction set has the features.
+        unsafe {
+            match isa() {
+                Isa::Amx if streaming => {
+                    bf16_amx_beside::<{ ahead::B }, W>(rows, groups, a.as_ptr(), lda, b.as_ptr(), c, PANEL, from, work)
+                }
+                Isa::Amx => bf16_amx_beside::<{ ahead::NOTHING }, W>(
+                    rows,
+                    groups,
+                    a.as_ptr(),
+                    lda,
+                    b.as_ptr(),
+                    c,
+                    PANEL,
+                    from,
+                    work,
+                ),
+                _ => {
+                    while work.step() {}
+                    run_tile(Self::kernel(), rows, reduction, a, lda, b, c, PANEL, PANEL, false);
+                }
+            }
+        }
     }
 
     fn tile_rows() -> usize {

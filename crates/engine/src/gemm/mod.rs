@@ -8,6 +8,7 @@
 mod across;
 #[cfg(target_arch = "x86_64")]
 mod amx;
+mod beside;
 mod crowded;
 mod kernels;
 mod pack;
@@ -20,11 +21,12 @@ mod visits;
 pub use across::gemm_across;
 #[cfg(target_arch = "x86_64")]
 pub use amx::permitted as amx_permitted;
+pub use beside::Steps;
 use crowded::{WORTH_SPREADING, are_crowded, spread};
 pub use pack::{Panels, PanelsView, pack_columns, pack_rows, repack_transposed};
 pub use transpose::transpose_groups;
 use unpack::with_rows;
-pub use visits::{Visits, gemm_visits};
+pub use visits::{TileWork, Visits, gemm_visits};
 
 use std::ops::Range;
 
@@ -80,6 +82,24 @@ pub trait GemmElement: Element {
     /// Gives the same bits, faster where C lies beyond the L1 cache and is computed from left to right.
     fn filling_kernel() -> Kernel<Self> {
         Self::kernel()
+    }
+    /// One tile as `kernel`, or where `streaming` as `streaming_kernel`, from zero, with `work` done on the way: before anything is written to C.
+    ///
+    /// # Safety
+    /// As `run_tile`, of whole panels.
+    unsafe fn run_beside<W: Steps>(
+        streaming: bool,
+        rows: usize,
+        reduction: usize,
+        a: (&[Self], usize),
+        b: &[Self],
+        c: *mut f32,
+        work: &mut W,
+    ) {
+        while work.step() {}
+        let kernel = if streaming { Self::streaming_kernel() } else { Self::kernel() };
+        // SAFETY: by this function's contract.
+        unsafe { run_tile(kernel, rows, reduction, a.0, a.1, b, c, PANEL, PANEL, false) };
     }
     /// Rows that one call of that kernel computes at most.
     fn tile_rows() -> usize {

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::{GemmElement, MAX_TILE_ROWS, PANEL, PanelsView, Rows, row_tile, row_tiles, run_tile, split};
+use super::beside::{Idle, Steps};
+use super::{GemmElement, MAX_TILE_ROWS, PANEL, PanelsView, Rows, row_tile, row_tiles, split};
 use crate::pool::Pool;
 
 /// Which panels of B are computed side by side: visit `v` has panels `v * step + i * apart` for `i` below `width`.
@@ -14,55 +15,91 @@ pub struct Visits {
     pub apart: usize,
 }
 
-/// What is done with a tile: its rows, its visit, its sums.
-pub type TileWork<'a> = dyn Fn(Range<usize>, usize, &mut [f32]) + Sync + 'a;
+/// What is done with a tile. A function of its rows, its visit and its sums does it at once.
+pub trait TileWork: Sync {
+    type Steps<'a>: Steps
+    where
+        Self: 'a;
 
-/// Computes `A B` tile by tile and hands each to `work(rows, visit, sums)`, sums [width, rows, 32], to do with as it likes; their bits are
-/// those of `gemm`. Tiles do not overlap and several run at once.
-pub fn gemm_visits<E: GemmElement>(
+    /// The work on a tile, to be done while the next one is computed.
+    ///
+    /// # Safety
+    /// Nobody else uses the sums until the last step.
+    unsafe fn begin(&self, rows: Range<usize>, visit: usize, sums: *mut [f32]) -> Self::Steps<'_>;
+}
+
+impl<F: Fn(Range<usize>, usize, &mut [f32]) + Sync> TileWork for F {
+    type Steps<'a>
+        = Whole<'a, F>
+    where
+        Self: 'a;
+
+    unsafe fn begin(&self, rows: Range<usize>, visit: usize, sums: *mut [f32]) -> Whole<'_, F> {
+        Whole { work: self, tile: Some((rows, visit, sums)) }
+    }
+}
+
+/// All work on a tile in one step.
+pub struct Whole<'a, F> {
+    work: &'a F,
+    tile: Option<(Range<usize>, usize, *mut [f32])>,
+}
+
+impl<F: Fn(Range<usize>, usize, &mut [f32])> Steps for Whole<'_, F> {
+    #[inline(always)]
+    fn step(&mut self) -> bool {
+        let Some((rows, visit, sums)) = self.tile.take() else { return false };
+        // SAFETY: by the contract of `begin`.
+        (self.work)(rows, visit, unsafe { &mut *sums });
+        true
+    }
+}
+
+/// Computes `A B` tile by tile and hands each to `work`, sums [width, rows, 32], to do with as it likes; their bits are those of `gemm`. Tiles
+/// do not overlap and several run at once.
+pub fn gemm_visits<E: GemmElement, W: TileWork>(
     pool: &Pool,
     a: Rows<'_, E>,
     b: PanelsView<'_, E>,
     visits: Visits,
-    work: &TileWork<'_>,
+    work: &W,
 ) {
     if a.rows == 0 || visits.count == 0 {
         return;
     }
     a.check(b.reduction);
-    let (kernel, streaming_kernel) = (E::kernel(), E::streaming_kernel());
     let columns = visits.width * PANEL;
     let bytes = b.reduction * columns * size_of::<E>();
     split::<E>(pool, row_tiles(a), visits.count, bytes, &|visited, tiles| {
         let mut sums = vec![0.0f32; MAX_TILE_ROWS * columns];
+        let mut before: Option<W::Steps<'_>> = None;
         for index in tiles.clone() {
             let tile = row_tile(a, index);
             // B are weights, which nothing has read just before.
-            let kernel = if index == tiles.start { streaming_kernel } else { kernel };
+            let streaming = index == tiles.start;
             let rows = tile.row..tile.row + tile.height;
             for visit in visited.clone() {
                 for beside in 0..visits.width {
                     let panel = b.panel(visit * visits.step + beside * visits.apart);
-                    // SAFETY: A and the panel hold the tile, by the check above and by slicing; the sums are this task's own and hold the largest.
+                    let a = (tile.data, tile.stride);
+                    // SAFETY: A and the panel hold the tile, by the check above and by slicing; the sums are this task's own and hold the
+                    // largest, and work on those before ends before they are written.
                     unsafe {
                         let to = sums.as_mut_ptr().add(beside * tile.height * PANEL);
-                        run_tile(
-                            kernel,
-                            tile.height,
-                            b.reduction,
-                            tile.data,
-                            tile.stride,
-                            panel,
-                            to,
-                            PANEL,
-                            PANEL,
-                            false,
-                        );
+                        match before.take() {
+                            Some(mut work) => {
+                                E::run_beside(streaming, tile.height, b.reduction, a, panel, to, &mut work)
+                            }
+                            None => E::run_beside(streaming, tile.height, b.reduction, a, panel, to, &mut Idle),
+                        }
                     }
                 }
-                work(rows.clone(), visit, &mut sums[..tile.height * columns]);
+                let sums = std::ptr::from_mut(&mut sums[..tile.height * columns]);
+                // SAFETY: the sums are this task's own.
+                before = Some(unsafe { work.begin(rows.clone(), visit, sums) });
             }
         }
+        before.into_iter().for_each(|mut work| while work.step() {});
     });
 }
 
@@ -89,7 +126,7 @@ mod tests {
                 let visits = Visits { count: 6 / width, width, step, apart };
                 let mut seen = vec![f32::NAN; rows * columns];
                 let parts = Parts::new(&mut seen);
-                gemm_visits(&pool, a, panels.view(), visits, &|rows, visit, sums| {
+                gemm_visits(&pool, a, panels.view(), visits, &|rows: Range<usize>, visit: usize, sums: &mut [f32]| {
                     for (beside, sums) in sums.chunks_exact(rows.len() * PANEL).enumerate() {
                         let panel = visit * step + beside * apart;
                         for (row, from) in rows.clone().zip(sums.chunks_exact(PANEL)) {

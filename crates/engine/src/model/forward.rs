@@ -1,5 +1,7 @@
 //! The forward pass over the rows of a batch, the same for sampling, scoring and training.
 
+use std::ops::Range;
+
 use crate::buffers::{Buffer, Buffers};
 use crate::convert::convert_row;
 use crate::element::Element;
@@ -266,7 +268,7 @@ impl<E: GemmElement> Pass<'_, E> {
             _ if visit < heads + kv_heads => (1, (visit - heads) * dim, sizes.key_width()),
             _ => (2, (visit - heads - kv_heads) * dim, sizes.key_width()),
         };
-        gemm_visits(self.pool, input, matrix.view(), visits, &|rows, visit, sums| {
+        gemm_visits(self.pool, input, matrix.view(), visits, &|rows: Range<usize>, visit: usize, sums: &mut [f32]| {
             let (part, column, width) = place(visit);
             let (next_part, next_column, next_width) = place((visit + 1).min(visits.count - 1));
             let bias = bias.get(visit * dim..(visit + 1) * dim).unwrap_or_default();

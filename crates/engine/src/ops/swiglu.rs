@@ -1,12 +1,14 @@
 //! SwiGLU: `silu(gate) * up` (Shazeer, 2020). A row holds the gates, then the ups.
 
+use std::ops::Range;
+
 use super::for_rows;
 use crate::convert::{convert_row, widen_row};
 use crate::element::Element;
-use crate::gemm::{GemmElement, PANEL, PanelsView, Rows, Visits, gemm_visits};
+use crate::gemm::{GemmElement, PANEL, PanelsView, Rows, TileWork, Visits, gemm_visits};
 use crate::isa::by_isa;
 use crate::ops::math::sigmoid;
-use crate::ops::swiglu_tile::{Columns, backward_tile, forward_tile};
+use crate::ops::swiglu_tile::{BackwardTile, Columns, ForwardTile};
 use crate::pool::{Parts, Pool};
 
 by_isa! {
@@ -60,12 +62,27 @@ pub fn swiglu_product<E: GemmElement>(
     let (kept, matrix) = (kept.map(Parts::new), Parts::new(out));
     let panels = width / PANEL;
     let visits = Visits { count: panels, width: 2, step: 1, apart: panels };
-    gemm_visits(pool, input, b, visits, &|rows, panel, sums| {
+    gemm_visits(pool, input, b, visits, &Activations { width, kept, matrix, stride });
+}
+
+/// What `swiglu_product` does with its tiles.
+struct Activations<E> {
+    width: usize,
+    kept: Option<Parts<E>>,
+    matrix: Parts<E>,
+    stride: usize,
+}
+
+impl<E: Element> TileWork for Activations<E> {
+    type Steps<'a> = ForwardTile<E>;
+
+    unsafe fn begin(&self, rows: Range<usize>, panel: usize, sums: *mut [f32]) -> ForwardTile<E> {
+        let Self { width, kept, matrix, stride } = *self;
         let kept = kept.map(|kept| gates_and_ups(kept, width, rows.start, panel));
         let out = Columns { matrix, first: rows.start * stride + panel * PANEL, stride };
-        // SAFETY: tiles do not overlap.
-        unsafe { forward_tile(sums, kept, out) };
-    });
+        // SAFETY: by this function's contract; tiles do not overlap.
+        unsafe { ForwardTile::new(sums, kept, out) }
+    }
 }
 
 /// The columns of a panel of gates and of their ups, from a row on.
@@ -86,14 +103,29 @@ pub fn swiglu_backward_product<E: GemmElement>(
 ) {
     let (gate_up, matrix) = (Parts::new(gate_up), Parts::new(activation));
     let visits = Visits { count: width / PANEL, width: 1, step: 1, apart: 1 };
-    gemm_visits(pool, d_out, b, visits, &|rows, panel, d| {
+    gemm_visits(pool, d_out, b, visits, &ActivationGradients { width, gate_up, matrix, stride });
+}
+
+/// What `swiglu_backward_product` does with its tiles.
+struct ActivationGradients<E> {
+    width: usize,
+    gate_up: Parts<E>,
+    matrix: Parts<E>,
+    stride: usize,
+}
+
+impl<E: Element> TileWork for ActivationGradients<E> {
+    type Steps<'a> = BackwardTile<E>;
+
+    unsafe fn begin(&self, rows: Range<usize>, panel: usize, d: *mut [f32]) -> BackwardTile<E> {
+        let Self { width, gate_up, matrix, stride } = *self;
         // Rows are far apart, and those of the next visit come while its product is computed.
         gates_and_ups(gate_up, width, rows.start, panel + 1).iter().for_each(|next| next.prefetch(rows.len()));
         let gate_up = gates_and_ups(gate_up, width, rows.start, panel);
         let out = Columns { matrix, first: rows.start * stride + panel * PANEL, stride };
-        // SAFETY: tiles do not overlap.
-        unsafe { backward_tile(d, gate_up, out) };
-    });
+        // SAFETY: by this function's contract; tiles do not overlap.
+        unsafe { BackwardTile::new(d, gate_up, out) }
+    }
 }
 
 /// The gradient in gates and ups, rounded, [rows, 2 * width], from that of the activations, [rows, width].

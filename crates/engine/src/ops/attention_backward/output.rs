@@ -1,5 +1,7 @@
 //! The gradient of attention's output, as the gradient of attention takes it.
 
+use std::ops::Range;
+
 use super::rows::round_output_gradient;
 use crate::element::Element;
 use crate::gemm::{GemmElement, PanelsView, Rows, Visits, gemm_visits};
@@ -52,7 +54,7 @@ pub fn output_gradient_product<E: GemmElement>(
     let Heads { heads, dim, .. } = heads;
     let parts = (Parts::new(rounded), Parts::new(deltas));
     let visits = Visits { count: heads, width: panels, step: panels, apart: 1 };
-    gemm_visits(pool, d, b, visits, &|rows, head, sums| {
+    gemm_visits(pool, d, b, visits, &|rows: Range<usize>, head: usize, sums: &mut [f32]| {
         // Rows are far apart, and those of the next visit come while its product is computed.
         for place in rows.clone().map(|row| row * heads + head + 1) {
             (0..panels).for_each(|panel| prefetch_line(out.as_ptr().wrapping_add(place * dim + panel * dim / panels)));
