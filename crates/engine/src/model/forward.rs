@@ -13,7 +13,7 @@ use crate::model::weights::Weights;
 use crate::ops::attention::{Attention, Span};
 use crate::ops::head_tile::place_head;
 use crate::ops::norm::{rms_norm, rms_norm_row};
-use crate::ops::pages::{Heads, PageWrite, Pages};
+use crate::ops::pages::{Heads, NewRows, PageWrite, Pages};
 use crate::ops::swiglu::{swiglu, swiglu_product};
 use crate::ops::{convert, for_rows};
 use crate::pool::{Parts, Pool};
@@ -146,7 +146,6 @@ impl<E: GemmElement> Pass<'_, E> {
         let mut normed = free.elements.take(rows * stride);
         rms_norm(pool, x, self.weights.vector(tensor(Slot::AttentionNorm)), sizes.eps, &mut normed, stride);
         let (raw_qkv, queries, keys, values) = self.queries_keys_values(layer, &normed, sizes, free);
-        pages.write(pool, page_layer, &self.batch.writes, &keys, &values);
         let attended_stride = stride_of::<E>(sizes.query_width());
         let mut attended = free.elements.take(rows * attended_stride);
         let mut log_sums = free.floats.take(rows * sizes.heads.heads);
@@ -156,9 +155,9 @@ impl<E: GemmElement> Pass<'_, E> {
             window: layout.config.layer_windows[layer],
             spans: &self.batch.spans,
             queries: &queries,
-            pages,
+            rows: NewRows { writes: &self.batch.writes, keys: &keys, values: &values },
         };
-        attention.forward(pool, &mut attended, Some(&mut log_sums));
+        attention.forward(pool, pages, &mut attended, Some(&mut log_sums));
         let mut middle = free.floats.take(x.len());
         self.linear(tensor(Slot::Output), &attended, sizes.query_width(), Some(x), &mut middle, free);
         rms_norm(pool, &middle, self.weights.vector(tensor(Slot::MlpNorm)), sizes.eps, &mut normed, stride);

@@ -3,11 +3,11 @@
 
 use std::ops::Range;
 
-use crate::gemm::GemmElement;
+use crate::gemm::{GemmElement, PANEL};
 use crate::isa::by_isa;
 use crate::ops::ahead::Ahead;
 use crate::ops::attention_tile::{Scratch, Tile};
-use crate::ops::pages::{Heads, PAGE, Pages};
+use crate::ops::pages::{Heads, NewRows, PAGE, PageWrite, Pages, SharedPages};
 use crate::pool::{Parts, Pool};
 
 /// Tiles of query rows in a task.
@@ -57,14 +57,15 @@ impl Span {
     }
 }
 
-/// What attention reads: queries [rows, heads * head_dim] after RoPE, and the pages of one layer.
+/// What attention reads: queries [rows, heads * head_dim] after RoPE, and the pages of one layer, to which the keys and values of these rows
+/// are written first.
 pub struct Attention<'a, E> {
     pub heads: Heads,
     pub layer: usize,
     pub window: Option<usize>,
     pub spans: &'a [Span],
     pub queries: &'a [E],
-    pub pages: &'a Pages<E>,
+    pub rows: NewRows<'a, E>,
 }
 
 /// One task: query heads `first_head..first_head + heads` of rows `from..to` of a span. A single row runs with its whole
@@ -99,17 +100,56 @@ impl<E: GemmElement> Attention<'_, E> {
         tasks
     }
 
-    /// Writes [rows, heads * head_dim] and, where asked, the logarithm of each softmax's denominator, [rows, heads].
-    pub fn forward(&self, pool: &Pool, out: &mut [E], log_sums: Option<&mut [f32]>) {
+    /// Whether each task alone reads the page that its row goes to: it can then write the row itself, to a page that is at hand.
+    fn tasks_write(&self) -> bool {
+        let (spans, writes) = (self.spans, self.rows.writes);
+        let ends = |(span, write): (&Span, &PageWrite)| {
+            let row = (span.rows == 1).then_some(span.first_row as u32);
+            (row, span.pages.last()) == (Some(write.row), Some(&write.page))
+        };
+        if spans.len() != writes.len() || self.heads.group() > E::tile_rows() || !spans.iter().zip(writes).all(ends) {
+            return false;
+        }
+        let read = || spans.iter().flat_map(|span| &span.pages).map(|page| *page as usize);
+        let mut readers = vec![0u32; read().max().map_or(0, |last| last + 1)];
+        read().for_each(|page| readers[page] += 1);
+        writes.iter().all(|write| readers[write.page as usize] == 1)
+    }
+
+    /// Writes the rows to their pages of the layer, then [rows, heads * head_dim] and, where asked, the logarithm of each softmax's
+    /// denominator, [rows, heads].
+    pub fn forward(&self, pool: &Pool, pages: &mut Pages<E>, out: &mut [E], log_sums: Option<&mut [f32]>) {
         let width = self.heads.heads * self.heads.dim;
         let held = |span: &Span| (span.first_row + span.rows) * width <= self.queries.len();
         assert!(self.spans.iter().all(held), "a span has rows without queries");
         let tasks = self.tasks();
+        let writes = self.tasks_write();
+        if !writes {
+            pages.write(pool, self.layer, self.rows);
+        }
+        let pages = pages.share();
         let (out, log_sums) = (Parts::new(out), log_sums.map(Parts::new));
         let at_a_time = tasks.len().div_ceil(PARTS_OF_THREAD * pool.threads()).max(1);
         pool.run(tasks.len().div_ceil(at_a_time), &|part| {
-            run_tasks(self, &tasks[part * at_a_time..((part + 1) * at_a_time).min(tasks.len())], out, log_sums);
+            run_tasks(
+                self,
+                pages,
+                writes,
+                &tasks[part * at_a_time..((part + 1) * at_a_time).min(tasks.len())],
+                out,
+                log_sums,
+            );
         });
+    }
+
+    /// Writes the one row of a task's span, of the head that the task reads.
+    fn write_row(&self, pages: SharedPages<E>, task: &Task) {
+        let writes = &self.rows.writes[task.span..=task.span];
+        let head = task.first_head / self.heads.group();
+        for panel in 0..self.heads.dim.div_ceil(PANEL) {
+            // SAFETY: the task alone uses that page's head, by `tasks_write`.
+            unsafe { pages.write_panel(self.layer, head, panel, NewRows { writes, ..self.rows }) };
+        }
     }
 
     /// Pages of what the rows `from..to` of a span see.
@@ -128,15 +168,15 @@ impl<E: GemmElement> Attention<'_, E> {
         before.is_some_and(|before| task.span == before.span && kv_head(task) == kv_head(before))
     }
 
-    /// The keys and values that tasks read, in the order in which they do.
-    fn panels<'a>(&'a self, tasks: &'a [Task]) -> impl Iterator<Item = &'a [E]> {
+    /// The keys and values that tasks read, in the order in which they do, to be asked for ahead: where they lie, not what they are.
+    fn panels<'a>(&'a self, pages: SharedPages<E>, tasks: &'a [Task]) -> impl Iterator<Item = *const [E]> {
         let fresh = (0..tasks.len()).filter(|&index| !self.shares_pages(tasks, index));
         fresh.flat_map(move |index| {
             let Task { span, from, to, first_head, .. } = tasks[index];
             let (span, kv_head) = (&self.spans[span], first_head / self.heads.group());
-            let pages = &span.pages[self.pages_seen(span, from, to.min(from + E::tile_rows()))];
-            let keys = pages.iter().map(move |&page| self.pages.keys(self.layer, page as usize, kv_head));
-            let values = pages.iter().map(move |&page| self.pages.values(self.layer, page as usize, kv_head));
+            let seen = &span.pages[self.pages_seen(span, from, to.min(from + E::tile_rows()))];
+            let keys = seen.iter().map(move |&page| pages.place_of_keys(self.layer, page as usize, kv_head));
+            let values = seen.iter().map(move |&page| pages.place_of_values(self.layer, page as usize, kv_head));
             keys.chain(values)
         })
     }
@@ -146,19 +186,24 @@ by_isa! {
     /// Tasks of one thread, one after another.
     fn run_tasks<E: GemmElement>(
         attention: &Attention<'_, E>,
+        pages: SharedPages<E>,
+        writes: bool,
         tasks: &[Task],
         out: Parts<E>,
         log_sums: Option<Parts<f32>>,
     ) {
         let mut scratch = Scratch::<E>::default();
-        let mut ahead = Ahead::new(attention.panels(tasks));
+        let mut ahead = Ahead::new(attention.panels(pages, tasks));
         for (index, task) in tasks.iter().enumerate() {
             let fresh = !attention.shares_pages(tasks, index);
+            if writes {
+                attention.write_row(pages, task);
+            }
             let mut from = task.from;
             while from < task.to {
                 let to = (from + E::tile_rows()).min(task.to);
                 let tile = Tile { task, from, to, fresh: fresh && from == task.from };
-                tile.run::<FMA, E>(attention, &mut scratch, &mut ahead, out, log_sums);
+                tile.run::<FMA, E>(attention, pages, &mut scratch, &mut ahead, out, log_sums);
                 from = to;
             }
         }

@@ -4,7 +4,7 @@ use crate::gemm::{GemmElement, MAX_TILE_ROWS, PANEL, run_tile};
 use crate::memory::grow;
 use crate::ops::ahead::Ahead;
 use crate::ops::attention::{Attention, Task};
-use crate::ops::pages::{Heads, PAGE};
+use crate::ops::pages::{Heads, PAGE, SharedPages};
 use crate::ops::softmax::softmax_row;
 use crate::pool::Parts;
 
@@ -27,16 +27,17 @@ pub struct Tile<'a> {
 
 impl Tile<'_> {
     #[inline(always)]
-    pub fn run<'a, const FMA: bool, E: GemmElement>(
+    pub fn run<const FMA: bool, E: GemmElement>(
         &self,
         attention: &Attention<'_, E>,
+        pages: SharedPages<E>,
         scratch: &mut Scratch<E>,
-        ahead: &mut Ahead<'a, E, impl Iterator<Item = &'a [E]>>,
+        ahead: &mut Ahead<E, impl Iterator<Item = *const [E]>>,
         out: Parts<E>,
         log_sums: Option<Parts<f32>>,
     ) {
         let &Self { task, from, to, fresh } = self;
-        let Attention { layer, window, pages, .. } = *attention;
+        let Attention { layer, window, .. } = *attention;
         let Heads { heads, dim, .. } = attention.heads;
         let (padded, scale, kv_head) =
             (attention.heads.padded(), attention.heads.scale(), task.first_head / attention.heads.group());
@@ -56,12 +57,14 @@ impl Tile<'_> {
         grow(sums, count * padded);
         let queries = &attention.queries[entry * dim..];
         for (index, &page) in span.pages[seen.clone()].iter().enumerate() {
-            let panel = pages.keys(layer, page as usize, kv_head);
-            // SAFETY: the tile's scores are this task's own and hold `count` rows of `columns`.
-            unsafe {
+            // SAFETY: who writes to a page's head has done so, or is this task. The tile's scores are its own and hold `count` rows of
+            // `columns`.
+            let panel = unsafe {
+                let panel = pages.keys(layer, page as usize, kv_head);
                 let to = scores.as_mut_ptr().add(index * PAGE);
                 run_tile(kernel, count, dim, queries, stride, panel, to, columns, PAGE, false);
-            }
+                panel
+            };
             if fresh {
                 ahead.used(panel);
             }
@@ -84,7 +87,8 @@ impl Tile<'_> {
         }
 
         for (index, &page) in span.pages[seen].iter().enumerate() {
-            let values = pages.values(layer, page as usize, kv_head);
+            // SAFETY: as above.
+            let values = unsafe { pages.values(layer, page as usize, kv_head) };
             for (part, panel) in values.chunks_exact(PANEL * PAGE).enumerate() {
                 // SAFETY: the tile's sums are this task's own and hold `count` rows of `padded`.
                 unsafe {

@@ -3,6 +3,8 @@
 //! A page holds 32 consecutive positions, aligned to 32, laid out as the panels that the matrix kernels read: keys
 //! [head_dim / GROUP][32][GROUP], values [head_dim / 32][32 / GROUP][32][GROUP].
 
+use std::ops::Range;
+
 use crate::element::Element;
 use crate::gemm::PANEL;
 use crate::memory::{prefer_large_pages, prefetch};
@@ -65,29 +67,147 @@ pub fn head_of_tile(sums: &[f32], rows: usize, index: usize, head: &mut [f32]) {
     }
 }
 
-/// Pages of keys and values of all layers.
-pub struct Pages<E> {
+/// Where keys and values lie: [pages][layers][kv_heads] of panels.
+#[derive(Debug, Clone, Copy)]
+struct Places {
     heads: Heads,
     layers: usize,
+}
+
+impl Places {
+    fn key_length<E: Element>(self) -> usize {
+        self.heads.dim.next_multiple_of(E::GROUP) * PAGE
+    }
+
+    fn value_length(self) -> usize {
+        self.heads.padded() * PAGE
+    }
+
+    fn range(self, layer: usize, page: usize, head: usize, length: usize) -> Range<usize> {
+        let start = ((page * self.layers + layer) * self.heads.kv_heads + head) * length;
+        start..start + length
+    }
+
+    fn keys<E: Element>(self, layer: usize, page: usize, head: usize) -> Range<usize> {
+        self.range(layer, page, head, self.key_length::<E>())
+    }
+
+    fn values(self, layer: usize, page: usize, head: usize) -> Range<usize> {
+        self.range(layer, page, head, self.value_length())
+    }
+}
+
+/// Pages of keys and values of all layers.
+pub struct Pages<E> {
+    places: Places,
     count: usize,
     keys: Vec<E>,
     values: Vec<E>,
 }
 
+/// Pages that the tasks of one pass read and write.
+#[derive(Clone, Copy)]
+pub struct SharedPages<E> {
+    places: Places,
+    keys: Parts<E>,
+    values: Parts<E>,
+}
+
+/// Keys and values to be written, [rows, kv_heads * head_dim] each, and where.
+#[derive(Clone, Copy)]
+pub struct NewRows<'a, E> {
+    pub writes: &'a [PageWrite],
+    pub keys: &'a [E],
+    pub values: &'a [E],
+}
+
+impl<E: Element> SharedPages<E> {
+    /// The keys of a page in one layer and head.
+    ///
+    /// # Safety
+    /// Nobody writes them meanwhile, and the pages are still there.
+    #[inline(always)]
+    pub unsafe fn keys<'a>(self, layer: usize, page: usize, head: usize) -> &'a [E] {
+        let range = self.places.keys::<E>(layer, page, head);
+        // SAFETY: by this function's contract.
+        unsafe { self.keys.get(range.start, range.len()) }
+    }
+
+    /// The values of a page in one layer and head.
+    ///
+    /// # Safety
+    /// As `keys`.
+    #[inline(always)]
+    pub unsafe fn values<'a>(self, layer: usize, page: usize, head: usize) -> &'a [E] {
+        let range = self.places.values(layer, page, head);
+        // SAFETY: by this function's contract.
+        unsafe { self.values.get(range.start, range.len()) }
+    }
+
+    /// Where those keys lie.
+    pub fn place_of_keys(self, layer: usize, page: usize, head: usize) -> *const [E] {
+        let range = self.places.keys::<E>(layer, page, head);
+        std::ptr::slice_from_raw_parts(self.keys.pointer().wrapping_add(range.start), range.len())
+    }
+
+    /// Where those values lie.
+    pub fn place_of_values(self, layer: usize, page: usize, head: usize) -> *const [E] {
+        let range = self.places.values(layer, page, head);
+        std::ptr::slice_from_raw_parts(self.values.pointer().wrapping_add(range.start), range.len())
+    }
+
+    /// Writes 32 columns of a head of rows.
+    ///
+    /// # Safety
+    /// Nobody else uses these columns of the head meanwhile, and the pages are still there.
+    pub unsafe fn write_panel(self, layer: usize, head: usize, panel: usize, rows: NewRows<'_, E>) {
+        let Heads { kv_heads, dim, .. } = self.places.heads;
+        let NewRows { writes, keys, values } = rows;
+        let first = panel * PANEL;
+        let width = PANEL.min(dim - first);
+        let place = |row: u32| (row as usize * kv_heads + head) * dim + first;
+        let mut rest = writes;
+        while let Some(&PageWrite { row, page, slot }) = rest.first() {
+            let count = if begins_group::<E>(rest) { E::GROUP } else { 1 };
+            if let Some(later) = rest.get(WRITES_AHEAD) {
+                let row = place(later.row);
+                prefetch(&keys[row..row + width]);
+                prefetch(&values[row..row + width]);
+            }
+            let (page, slot) = (page as usize, slot as usize);
+            let (key, value) = (self.places.keys::<E>(layer, page, head), self.places.values(layer, page, head));
+            // SAFETY: by this function's contract.
+            let (key_panel, value_panel) = unsafe {
+                (
+                    self.keys.get(key.start + first * PAGE, width.next_multiple_of(E::GROUP) * PAGE),
+                    self.values.get(value.start + first * PAGE, PANEL * PAGE),
+                )
+            };
+            let value_group = &mut value_panel[slot / E::GROUP * PANEL * E::GROUP..][..PANEL * E::GROUP];
+            for index in 0..count {
+                write_key(&keys[place(row + index as u32)..][..width], slot + index, key_panel);
+            }
+            if count == E::GROUP {
+                write_values(&values[place(row)..], kv_heads * dim, width, value_group);
+            } else {
+                write_value(&values[place(row)..][..width], slot % E::GROUP, value_group);
+            }
+            rest = &rest[count..];
+        }
+    }
+}
+
 impl<E: Element> Pages<E> {
     pub fn new(heads: Heads, layers: usize, count: usize) -> Self {
-        let mut pages = Self { heads, layers, count: 0, keys: Vec::new(), values: Vec::new() };
+        let mut pages = Self { places: Places { heads, layers }, count: 0, keys: Vec::new(), values: Vec::new() };
         pages.grow(count);
         pages
     }
 
-    fn key_length(heads: Heads) -> usize {
-        heads.dim.next_multiple_of(E::GROUP) * PAGE
-    }
-
     /// Bytes of one page in all layers.
     pub fn page_bytes(heads: Heads, layers: usize) -> usize {
-        layers * heads.kv_heads * (Self::key_length(heads) + heads.padded() * PAGE) * size_of::<E>()
+        let places = Places { heads, layers };
+        layers * heads.kv_heads * (places.key_length::<E>() + places.value_length()) * size_of::<E>()
     }
 
     pub fn count(&self) -> usize {
@@ -97,72 +217,24 @@ impl<E: Element> Pages<E> {
     /// Adds empty pages until there are `count`.
     pub fn grow(&mut self, count: usize) {
         self.count = self.count.max(count);
-        let heads = self.count * self.layers * self.heads.kv_heads;
-        lengthen(&mut self.keys, heads * Self::key_length(self.heads));
-        lengthen(&mut self.values, heads * self.heads.padded() * PAGE);
+        let heads = self.count * self.places.layers * self.places.heads.kv_heads;
+        lengthen(&mut self.keys, heads * self.places.key_length::<E>());
+        lengthen(&mut self.values, heads * self.places.value_length());
     }
 
-    /// The keys of a page in one layer and head.
-    pub fn keys(&self, layer: usize, page: usize, head: usize) -> &[E] {
-        &self.keys[self.key_range(layer, page, head)]
+    /// For tasks to read and write, while nothing else uses the pages.
+    pub fn share(&mut self) -> SharedPages<E> {
+        SharedPages { places: self.places, keys: Parts::new(&mut self.keys), values: Parts::new(&mut self.values) }
     }
 
-    /// The values of a page in one layer and head.
-    pub fn values(&self, layer: usize, page: usize, head: usize) -> &[E] {
-        &self.values[self.value_range(layer, page, head)]
-    }
-
-    fn key_range(&self, layer: usize, page: usize, head: usize) -> std::ops::Range<usize> {
-        let length = Self::key_length(self.heads);
-        let start = ((page * self.layers + layer) * self.heads.kv_heads + head) * length;
-        start..start + length
-    }
-
-    fn value_range(&self, layer: usize, page: usize, head: usize) -> std::ops::Range<usize> {
-        let length = self.heads.padded() * PAGE;
-        let start = ((page * self.layers + layer) * self.heads.kv_heads + head) * length;
-        start..start + length
-    }
-
-    /// Writes keys and values of rows, [rows, kv_heads * head_dim] each.
-    pub fn write(&mut self, pool: &Pool, layer: usize, writes: &[PageWrite], keys: &[E], values: &[E]) {
-        let Heads { kv_heads, dim, .. } = self.heads;
-        let (key_parts, value_parts) = (Parts::new(&mut self.keys), Parts::new(&mut self.values));
+    /// Writes rows.
+    pub fn write(&mut self, pool: &Pool, layer: usize, rows: NewRows<'_, E>) {
+        let Heads { kv_heads, dim, .. } = self.places.heads;
         let panels = dim.div_ceil(PANEL);
-        let write_panel = |part: usize| {
-            let (head, first) = (part / panels, part % panels * PANEL);
-            let width = PANEL.min(dim - first);
-            let place = |row: u32| (row as usize * kv_heads + head) * dim + first;
-            let mut rest = writes;
-            while let Some(&PageWrite { row, page, slot }) = rest.first() {
-                let count = if begins_group::<E>(rest) { E::GROUP } else { 1 };
-                if let Some(later) = rest.get(WRITES_AHEAD) {
-                    let row = place(later.row);
-                    prefetch(&keys[row..row + width]);
-                    prefetch(&values[row..row + width]);
-                }
-                let (page, slot) = (page as usize, slot as usize);
-                let (key, value) = (self.key_range(layer, page, head), self.value_range(layer, page, head));
-                // SAFETY: each part has its own panel of its own head.
-                let (key_panel, value_panel) = unsafe {
-                    (
-                        key_parts.get(key.start + first * PAGE, width.next_multiple_of(E::GROUP) * PAGE),
-                        value_parts.get(value.start + first * PAGE, PANEL * PAGE),
-                    )
-                };
-                let value_group = &mut value_panel[slot / E::GROUP * PANEL * E::GROUP..][..PANEL * E::GROUP];
-                for index in 0..count {
-                    write_key(&keys[place(row + index as u32)..][..width], slot + index, key_panel);
-                }
-                if count == E::GROUP {
-                    write_values(&values[place(row)..], kv_heads * dim, width, value_group);
-                } else {
-                    write_value(&values[place(row)..][..width], slot % E::GROUP, value_group);
-                }
-                rest = &rest[count..];
-            }
-        };
-        if writes.len() < MANY_WRITES {
+        let shared = self.share();
+        // SAFETY: each part has its own panel of its own head.
+        let write_panel = |part: usize| unsafe { shared.write_panel(layer, part / panels, part % panels, rows) };
+        if rows.writes.len() < MANY_WRITES {
             (0..kv_heads * panels).for_each(write_panel);
         } else {
             pool.run(kv_heads * panels, &write_panel);
@@ -171,13 +243,13 @@ impl<E: Element> Pages<E> {
 
     /// Copies a page in every layer.
     pub fn copy(&mut self, from: usize, to: usize) {
-        for layer in 0..self.layers {
-            for head in 0..self.heads.kv_heads {
-                let source = self.key_range(layer, from, head);
-                let start = self.key_range(layer, to, head).start;
+        for layer in 0..self.places.layers {
+            for head in 0..self.places.heads.kv_heads {
+                let source = self.places.keys::<E>(layer, from, head);
+                let start = self.places.keys::<E>(layer, to, head).start;
                 self.keys.copy_within(source, start);
-                let source = self.value_range(layer, from, head);
-                let start = self.value_range(layer, to, head).start;
+                let source = self.places.values(layer, from, head);
+                let start = self.places.values(layer, to, head).start;
                 self.values.copy_within(source, start);
             }
         }
@@ -185,11 +257,11 @@ impl<E: Element> Pages<E> {
 
     /// Zeroes a page in every layer: what an earlier owner left must not meet a zero weight as an infinity or a NaN.
     pub fn clear(&mut self, page: usize) {
-        for layer in 0..self.layers {
-            for head in 0..self.heads.kv_heads {
-                let range = self.key_range(layer, page, head);
+        for layer in 0..self.places.layers {
+            for head in 0..self.places.heads.kv_heads {
+                let range = self.places.keys::<E>(layer, page, head);
                 self.keys[range].fill(E::default());
-                let range = self.value_range(layer, page, head);
+                let range = self.places.values(layer, page, head);
                 self.values[range].fill(E::default());
             }
         }
@@ -221,13 +293,13 @@ mod tests {
             let (keys, values): (Vec<E>, Vec<E>) = (numbers(1), numbers(2));
             let mut pages = Pages::<E>::new(heads, layers, 4);
             let writes: Vec<PageWrite> = places[..count].iter().copied().map(write).collect();
-            pages.write(&Pool::new(2), layer, &writes, &keys, &values);
+            pages.write(&Pool::new(2), layer, NewRows { writes: &writes, keys: &keys, values: &values });
             let mut wanted = Pages::<E>::new(heads, layers, 4);
             for PageWrite { row, page, slot } in writes {
                 for (head, d) in (0..2).flat_map(|head| (0..dim).map(move |d| (head, d))) {
                     let (from, slot) = ((row as usize * 2 + head) * dim + d, slot as usize);
-                    let key = wanted.key_range(layer, page as usize, head).start;
-                    let value = wanted.value_range(layer, page as usize, head).start + d / PANEL * PANEL * PAGE;
+                    let key = wanted.places.keys::<E>(layer, page as usize, head).start;
+                    let value = wanted.places.values(layer, page as usize, head).start + d / PANEL * PANEL * PAGE;
                     let group =
                         |index: usize, other: usize| (index / E::GROUP * 32 + other) * E::GROUP + index % E::GROUP;
                     wanted.keys[key + group(d, slot)] = keys[from];
