@@ -3,14 +3,13 @@
 use std::ops::Range;
 
 use super::multiply::multiply;
-use super::rows::softmax_backward_row;
+use super::rows::Query;
 use super::scratch::{BLOCK, SCORED, Scratch, whole};
 use super::target::Target;
 use super::{AttentionBackward, OutputGradient};
 use crate::element::Element;
 use crate::gemm::{GemmElement, PANEL, transpose_groups};
 use crate::memory::prefetch;
-use crate::ops::math::LANES;
 use crate::ops::pages::Heads;
 
 /// Rows `from..from + count` of a span, for one head.
@@ -150,15 +149,17 @@ impl<E: GemmElement> AttentionBackward<'_, E> {
         }
         let (low, high) = (panels.start * PANEL, panels.end * PANEL);
         for (i, seen) in seen.iter().enumerate() {
-            // Whole vectors: the columns around the keys seen are computed, then overwritten.
-            let around = seen.start / LANES * LANES..seen.end.next_multiple_of(LANES);
+            // Whole panels: the columns around the keys seen are computed, then overwritten.
+            let around = seen.start / PANEL * PANEL..seen.end.next_multiple_of(PANEL);
             let (row, at) = ((from + i) * columns, i * columns);
-            softmax_backward_row(
+            let query = Query {
+                scale: self.heads.scale(),
+                log_sum: scratch.log_sums[from + i],
+                delta: scratch.deltas[from + i],
+            };
+            query.backward(
                 &scores[at + around.start..at + around.end],
                 &d_weights[at + around.start..at + around.end],
-                self.heads.scale(),
-                scratch.log_sums[from + i],
-                scratch.deltas[from + i],
                 &mut weights[row + around.start..row + around.end],
                 &mut d_scores[row + around.start..row + around.end],
             );

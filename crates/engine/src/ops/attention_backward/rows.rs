@@ -1,27 +1,93 @@
 //! What the gradient of attention computes row by row.
 
 use crate::element::Element;
+#[cfg(target_arch = "x86_64")]
+use crate::gemm::PANEL;
 use crate::isa::by_isa;
 use crate::ops::math::{LANES, exp, fold};
+#[cfg(target_arch = "x86_64")]
+use crate::ops::vectors::rounds;
+
+/// What a query's scores and their gradients depend on besides them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Query {
+    pub scale: f32,
+    /// Logarithm of the softmax's denominator.
+    pub log_sum: f32,
+    /// Dot product of the output and its gradient.
+    pub delta: f32,
+}
+
+impl Query {
+    /// From scores, and the gradients of their weights, to the weights and the scores' gradients, both rounded. Slices of the same length.
+    pub fn backward<E: Element>(self, scores: &[f32], d_weights: &[f32], weights: &mut [E], d_scores: &mut [E]) {
+        let length = scores.len();
+        assert!(d_weights.len() == length && weights.len() == length && d_scores.len() == length);
+        #[cfg(target_arch = "x86_64")]
+        if rounds::<E>() {
+            let (whole, rounded) = (length / PANEL * PANEL, [weights.as_mut_ptr(), d_scores.as_mut_ptr()]);
+            // SAFETY: E is bf16, which the machine rounds to; the slices are as long.
+            unsafe { registers::backward(self, &scores[..whole], &d_weights[..whole], rounded.map(<*mut E>::cast)) };
+            let rest = whole..length;
+            plain(
+                self,
+                &scores[rest.clone()],
+                &d_weights[rest.clone()],
+                &mut weights[rest.clone()],
+                &mut d_scores[rest],
+            );
+            return;
+        }
+        plain(self, scores, d_weights, weights, d_scores);
+    }
+}
 
 by_isa! {
-    /// From a query's scores, and the gradients of its weights, to the weights and the scores' gradients, both rounded. Slices of
-    /// the same length.
-    pub(super) fn softmax_backward_row<E: Element>(
+    fn plain<E: Element>(
+        query: Query,
         scores: &[f32],
         d_weights: &[f32],
-        scale: f32,
-        log_sum: f32,
-        delta: f32,
         weights: &mut [E],
         d_scores: &mut [E],
     ) {
-        let length = scores.len();
+        let (length, Query { scale, log_sum, delta }) = (scores.len(), query);
         let (d_weights, weights, d_scores) = (&d_weights[..length], &mut weights[..length], &mut d_scores[..length]);
         for i in 0..length {
             let weight = exp::<FMA>(scores[i] * scale - log_sum);
             weights[i] = E::from_f32(weight);
             d_scores[i] = E::from_f32(weight * (d_weights[i] - delta) * scale);
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod registers {
+    use std::arch::x86_64::*;
+
+    use super::{PANEL, Query};
+    use crate::element::Bf16;
+    use crate::ops::vectors::{exp_16, round_32};
+
+    /// `plain`, of whole 32 numbers.
+    ///
+    /// # Safety
+    /// The machine rounds to bf16; the slices are as long, and there is room for as many numbers at `rounded`: the weights and the scores'
+    /// gradients.
+    #[target_feature(enable = "avx512f,avx512bf16")]
+    pub unsafe fn backward(query: Query, scores: &[f32], d_weights: &[f32], rounded: [*mut Bf16; 2]) {
+        let [scale, log_sum, delta] = [query.scale, query.log_sum, query.delta].map(|x| _mm512_set1_ps(x));
+        for at in (0..scores.len()).step_by(PANEL) {
+            let parts = [at, at + PANEL / 2].map(|at| {
+                // SAFETY: by this function's contract.
+                let (score, d) =
+                    unsafe { (_mm512_loadu_ps(scores.as_ptr().add(at)), _mm512_loadu_ps(d_weights.as_ptr().add(at))) };
+                let weight = exp_16(_mm512_sub_ps(_mm512_mul_ps(score, scale), log_sum));
+                [weight, _mm512_mul_ps(_mm512_mul_ps(weight, _mm512_sub_ps(d, delta)), scale)]
+            });
+            for (index, to) in rounded.into_iter().enumerate() {
+                // SAFETY: by this function's contract.
+                unsafe { _mm512_storeu_si512(to.add(at).cast(), round_32(parts[0][index], parts[1][index])) };
+            }
         }
     }
 }
@@ -48,5 +114,34 @@ by_isa! {
             lanes[lane] += d * out_rest[lane].to_f32();
         }
         fold(lanes, |a, b| a + b)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::element::Bf16;
+
+    fn as_plain<E: Element>() {
+        let query = Query { scale: 0.125, log_sum: 3.5, delta: -0.2 };
+        for length in [1, 16, 31, 32, 33, 96, 200] {
+            let numbers = |shift: usize| -> Vec<f32> {
+                (0..length).map(|i| ((i * 7919 + shift) % 1013) as f32 / 40.0 - 12.0).collect()
+            };
+            let (scores, d_weights) = (numbers(1), numbers(500));
+            let mut got = [vec![E::default(); length], vec![E::default(); length]];
+            let mut want = got.clone();
+            let [weights, d_scores] = &mut got;
+            query.backward(&scores, &d_weights, weights, d_scores);
+            let [weights, d_scores] = &mut want;
+            plain(query, &scores, &d_weights, weights, d_scores);
+            assert_eq!(got, want, "{length}");
+        }
+    }
+
+    #[test]
+    fn every_path_gives_the_bits_of_the_plain_loop() {
+        as_plain::<f32>();
+        as_plain::<Bf16>();
     }
 }
