@@ -228,6 +228,17 @@ impl<T> Parts<T> {
         self.start
     }
 
+    /// The elements `offset..offset + length`, to be read.
+    ///
+    /// # Safety
+    /// Nobody writes them meanwhile, and the slice outlives them.
+    #[inline(always)]
+    pub unsafe fn read<'a>(&self, offset: usize, length: usize) -> &'a [T] {
+        assert!(offset + length <= self.length, "part {offset}+{length} of {}", self.length);
+        // SAFETY: in bounds by the assertion; not written by this function's contract.
+        unsafe { std::slice::from_raw_parts(self.start.add(offset), length) }
+    }
+
     /// The elements `offset..offset + length`.
     ///
     /// # Safety

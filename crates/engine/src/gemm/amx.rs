@@ -186,7 +186,7 @@ macro_rules! step_or_wait {
 /// bf16 products by tiles; `group_stride` is that of row-major A. `AHEAD_OF_USE` is one of `ahead`.
 ///
 /// # Safety
-/// As `generic`, where `permitted` is true; `rows` is 1 to 32, and nothing else shapes this thread's tile registers.
+/// As `generic`, where `Isa::Amx` is available; `rows` is 1 to 32, and nothing else shapes this thread's tile registers.
 pub unsafe fn bf16_amx<const AHEAD_OF_USE: u8>(
     rows: usize,
     groups: usize,
@@ -199,7 +199,7 @@ pub unsafe fn bf16_amx<const AHEAD_OF_USE: u8>(
     from: *const f32,
 ) {
     debug_assert!(group_stride == 2, "the tiles read A by rows");
-    // SAFETY: by this function's contract; every processor with tiles has the instructions.
+    // SAFETY: by this function's contract: `Isa::Amx` asks for the features.
     unsafe { bf16_amx_beside::<AHEAD_OF_USE, Idle>(rows, groups, a, lda, b, c, ldc, from, &mut Idle) }
 }
 

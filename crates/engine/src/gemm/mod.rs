@@ -86,7 +86,7 @@ pub trait GemmElement: Element {
     /// One tile as `kernel`, or where `streaming` as `streaming_kernel`, from zero, with `work` done on the way: before anything is written to C.
     ///
     /// # Safety
-    /// As `run_tile`, of whole panels.
+    /// As `run_tile`, of whole panels: `c` holds `rows` times 32 numbers, which `work` may use until its last step.
     unsafe fn run_beside<W: Steps>(
         streaming: bool,
         rows: usize,

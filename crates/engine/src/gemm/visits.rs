@@ -15,7 +15,8 @@ pub struct Visits {
     pub apart: usize,
 }
 
-/// What is done with a tile. A function of its rows, its visit and its sums does it at once.
+/// What is done with a tile. A function of its rows, its visit and its sums does it at once. All of it happens amid another product, so it must not
+/// run one itself.
 pub trait TileWork: Sync {
     type Steps<'a>: Steps
     where
@@ -24,7 +25,7 @@ pub trait TileWork: Sync {
     /// The work on a tile, to be done while the next one is computed.
     ///
     /// # Safety
-    /// Nobody else uses the sums until the last step.
+    /// Nobody else uses the sums until the last step, and no tile is begun twice in a product.
     unsafe fn begin(&self, rows: Range<usize>, visit: usize, sums: *mut [f32]) -> Self::Steps<'_>;
 }
 

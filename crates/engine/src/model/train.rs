@@ -8,6 +8,7 @@ use crate::gemm::{GemmElement, Rows};
 use crate::model::adapter::Adapter;
 use crate::model::backward::{Gradients, StreamGradient};
 use crate::model::forward::{Batch, Pass, Sizes};
+use crate::model::init::uniform_at;
 use crate::model::kept_layers::KeptLayers;
 use crate::model::linear::stride_of;
 use crate::model::plan::{Item, plan};
@@ -132,10 +133,20 @@ pub fn check(sequences: &[Sequence], vocabulary: usize, context: usize) -> Resul
     Ok(())
 }
 
+/// Of so many sequences at least, one that the tape has is computed again.
+const CHECKED_OF: usize = 8;
+
+/// The sequence that is computed again although the tape has it, so that sampler and trainer never part unseen: another by version and
+/// micro-batch, and of few sequences not always one.
+fn checked_sequence(version: TapeVersion, on_tape: &[u32], sequences: usize) -> Option<usize> {
+    let place = uniform_at(version.0, [version.1, u64::from(*on_tape.first()?)]);
+    let index = (place * sequences.max(CHECKED_OF) as f64) as usize;
+    (index < sequences).then_some(index)
+}
+
 /// Runs a micro-batch forward. Sequences must have passed `check`. Where something is to be kept and `tape` has every
-/// row, of the weights' version, they are not computed again; nor is what the head says of them, where the sampler
-/// asked it the same: then one sequence, another at each version, is computed again all the same, so that sampler and
-/// trainer never part unseen.
+/// row, of the weights' version, they are not computed again, but for `checked_sequence`; nor is what the head says of
+/// them, where the sampler asked it the same.
 pub fn forward<E: GemmElement>(
     pool: &Pool,
     weights: &Weights<E>,
@@ -167,16 +178,14 @@ pub fn forward<E: GemmElement>(
     let hidden = Rows { data: &head.hidden, rows: head.rows.len(), stride };
     let inverse = 1.0 / ask.temperature;
     let queries = Queries { offsets: &head.offsets, targets: &head.targets };
-    let said = match (&layers, &tape) {
-        (KeptLayers::Taped(on_tape), Some((tape, version))) if !sequences.is_empty() => {
+    let (said, checked) = match (&layers, &tape) {
+        (KeptLayers::Taped(on_tape), Some((tape, version))) => {
             let rows: Vec<u32> = head.rows.iter().map(|&row| on_tape[row as usize]).collect();
-            tape.said(&rows, inverse, &queries).map(|outputs| (outputs, version.0 as usize % sequences.len()))
+            (tape.said(&rows, inverse, &queries), checked_sequence(*version, on_tape, sequences.len()))
         }
-        _ => None,
+        _ => (None, None),
     };
-    let checked = said.as_ref().map(|(_, index)| *index);
     let outputs = said
-        .map(|(outputs, _)| outputs)
         .unwrap_or_else(|| head_forward(pool, hidden, head_weight, &vec![inverse; head.rows.len()], &queries, None));
     let values = ask.values.then(|| values(&pass, &x, &head.rows));
     let mut token_outputs = collect(&head, &outputs, ask, values.as_deref());

@@ -27,7 +27,7 @@ pub const BACKWARD_COLUMNS: usize = 4 * CHUNK;
 /// Elements between rows of the gradient in the logits of such a pass, chosen as `TILE_STRIDE` is.
 const BACKWARD_STRIDE: usize = BACKWARD_COLUMNS + PANEL;
 
-/// Which logits are asked of each row, as offsets into `targets`: those of row `i` are `offsets[i]..offsets[i + 1]`.
+/// Which logits are asked of each row, as offsets into `targets`: those of row `i` are `offsets[i]..offsets[i + 1]`, each of them once.
 pub struct Queries<'a> {
     pub offsets: &'a [usize],
     pub targets: &'a [u32],
@@ -190,7 +190,7 @@ pub fn head_backward<E: GemmElement>(
                     let gradient = RowGradient {
                         inverse_temperature: inverse_temperatures[row],
                         log_sum: outputs.log_sums[row] as f32,
-                        logprobs: row_sums[row],
+                        d_logprobs: row_sums[row],
                         entropy: outputs.entropies[row],
                         d_entropy: gradients.entropies[row],
                     };

@@ -14,14 +14,15 @@ pub struct RowGradient {
     /// Logarithm of the softmax's denominator.
     pub log_sum: f32,
     /// Gradients of the row's log-probabilities, summed.
-    pub logprobs: f32,
+    pub d_logprobs: f32,
     pub entropy: f32,
     /// Gradient of the entropy.
     pub d_entropy: f32,
 }
 
 impl RowGradient {
-    /// Writes the gradient in logits, rounded, but for the targets' own terms; what `out` has beyond them becomes zero.
+    /// Writes the gradient in logits, rounded, but for the targets' own terms; what `out` has beyond them becomes zero. The
+    /// logits are of no use afterwards.
     pub fn run<E: Element>(&self, logits: &mut [f32], out: &mut [E]) {
         let (rounded, padding) = out.split_at_mut(logits.len());
         padding.fill(E::default());
@@ -45,7 +46,7 @@ impl RowGradient {
 by_isa! {
     /// `-t * (g p + e p (log p + H))` with t the inverse temperature.
     fn plain(row: &RowGradient, logits: &mut [f32]) {
-        let RowGradient { inverse_temperature: t, log_sum, logprobs: g, entropy, d_entropy: e } = *row;
+        let RowGradient { inverse_temperature: t, log_sum, d_logprobs: g, entropy, d_entropy: e } = *row;
         for logit in logits.iter_mut() {
             let log_p = *logit * t - log_sum;
             *logit = -t * exp::<FMA>(log_p) * (g + e * (log_p + entropy));
@@ -70,7 +71,8 @@ mod registers {
     #[target_feature(enable = "avx512f,avx512bf16")]
     pub unsafe fn run(row: &RowGradient, logits: &mut [f32], out: *mut Bf16) {
         let [t, log_sum, g, entropy, e] =
-            [row.inverse_temperature, row.log_sum, row.logprobs, row.entropy, row.d_entropy].map(|x| _mm512_set1_ps(x));
+            [row.inverse_temperature, row.log_sum, row.d_logprobs, row.entropy, row.d_entropy]
+                .map(|x| _mm512_set1_ps(x));
         let minus_t = _mm512_set1_ps(-row.inverse_temperature);
         let (chunks, rest) = logits.as_chunks_mut::<PANEL>();
         let done = chunks.len() * PANEL;
@@ -99,7 +101,8 @@ mod tests {
     #[test]
     fn every_path_gives_the_bits_of_the_plain_loop() {
         for (length, d_entropy) in [(1, 0.0), (31, 0.2), (32, 0.0), (100, -0.3), (512, 0.7)] {
-            let row = RowGradient { inverse_temperature: 0.8, log_sum: 6.5, logprobs: 0.37, entropy: 2.25, d_entropy };
+            let row =
+                RowGradient { inverse_temperature: 0.8, log_sum: 6.5, d_logprobs: 0.37, entropy: 2.25, d_entropy };
             let logits: Vec<f32> = (0..length).map(|i| (i * 7919 % 1013) as f32 / 40.0 - 18.0).collect();
             let mut gradients = logits.clone();
             plain(&row, &mut gradients);

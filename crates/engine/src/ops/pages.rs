@@ -130,7 +130,7 @@ impl<E: Element> SharedPages<E> {
     pub unsafe fn keys<'a>(self, layer: usize, page: usize, head: usize) -> &'a [E] {
         let range = self.places.keys::<E>(layer, page, head);
         // SAFETY: by this function's contract.
-        unsafe { self.keys.get(range.start, range.len()) }
+        unsafe { self.keys.read(range.start, range.len()) }
     }
 
     /// The values of a page in one layer and head.
@@ -141,7 +141,7 @@ impl<E: Element> SharedPages<E> {
     pub unsafe fn values<'a>(self, layer: usize, page: usize, head: usize) -> &'a [E] {
         let range = self.places.values(layer, page, head);
         // SAFETY: by this function's contract.
-        unsafe { self.values.get(range.start, range.len()) }
+        unsafe { self.values.read(range.start, range.len()) }
     }
 
     /// Where those keys lie.

@@ -42,7 +42,8 @@ impl<E> Columns<E> {
     }
 }
 
-/// From sums of gates and of ups, [2, rows, 32], to activations, and to gates and ups where they are `kept`: a row in each step. Overwrites the sums.
+/// From sums of gates and of ups, [2, rows, 32], to activations, and to gates and ups where they are `kept`: a row in each step, or where
+/// the processor does not round to E, all in one. Overwrites the sums.
 pub struct ForwardTile<E> {
     sums: *mut [f32],
     kept: Option<[Columns<E>; 2]>,
@@ -103,8 +104,8 @@ impl<E: Element> Steps for ForwardTile<E> {
     }
 }
 
-/// From the gradient in activations `d`, [rows, 32], and the gates and ups, to the gradients in those, in their place, and to the activations: a
-/// row in each step.
+/// From the gradient in activations `d`, [rows, 32], and the gates and ups, to the gradients in those, in their place, and to the activations: in
+/// steps as `ForwardTile`.
 pub struct BackwardTile<E> {
     d: *const [f32],
     gate_up: [Columns<E>; 2],

@@ -6,7 +6,8 @@ use std::arch::x86_64::*;
 use crate::element::{Bf16, Element};
 use crate::isa::{Isa, isa};
 
-/// Whether E is bf16 and the processor rounds to it by itself.
+/// Whether E is bf16 and the processor rounds to it by itself. One with AVX-512 that does not goes by the plain loops: its products of bf16 are slow
+/// enough that the rounding beside them matters little.
 pub fn rounds<E: Element>() -> bool {
     TypeId::of::<E>() == TypeId::of::<Bf16>() && matches!(isa(), Isa::Amx | Isa::Avx512Bf16)
 }
