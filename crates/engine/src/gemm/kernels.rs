@@ -6,7 +6,7 @@ use super::amx::{ahead, bf16_amx_beside};
 use super::beside::Steps;
 use super::pack::interleave_pairs;
 #[cfg(target_arch = "x86_64")]
-use super::run_tile;
+use super::run_after;
 use super::turn::turn_bf16;
 use super::{BLOCK_BYTES, GemmElement, Kernel, PANEL, PASS, TILE_ROWS};
 use crate::element::{Bf16, Element};
@@ -92,10 +92,7 @@ impl GemmElement for Bf16 {
                     from,
                     work,
                 ),
-                _ => {
-                    while work.step() {}
-                    run_tile(Self::kernel(), rows, reduction, a, lda, b, c, PANEL, PANEL, false);
-                }
+                _ => run_after(Self::kernel(), rows, reduction, (a, lda), b, c, work),
             }
         }
     }

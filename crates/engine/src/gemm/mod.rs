@@ -96,10 +96,9 @@ pub trait GemmElement: Element {
         c: *mut f32,
         work: &mut W,
     ) {
-        while work.step() {}
         let kernel = if streaming { Self::streaming_kernel() } else { Self::kernel() };
         // SAFETY: by this function's contract.
-        unsafe { run_tile(kernel, rows, reduction, a.0, a.1, b, c, PANEL, PANEL, false) };
+        unsafe { run_after(kernel, rows, reduction, a, b, c, work) };
     }
     /// Rows that one call of that kernel computes at most.
     fn tile_rows() -> usize {
@@ -340,6 +339,25 @@ pub unsafe fn run_tile<E: GemmElement>(
     let from = if accumulate { c.cast_const() } else { std::ptr::null() };
     // SAFETY: by this function's contract.
     unsafe { run_tile_strided(kernel, rows, reduction, a, (lda, E::GROUP), b, c, ldc, width, from) }
+}
+
+/// One tile of whole panels, from zero, after all of `work`.
+///
+/// # Safety
+/// As `GemmElement::run_beside`.
+#[inline(always)]
+unsafe fn run_after<E: GemmElement, W: Steps>(
+    kernel: Kernel<E>,
+    rows: usize,
+    reduction: usize,
+    (a, lda): (&[E], usize),
+    b: &[E],
+    c: *mut f32,
+    work: &mut W,
+) {
+    while work.step() {}
+    // SAFETY: by this function's contract.
+    unsafe { run_tile(kernel, rows, reduction, a, lda, b, c, PANEL, PANEL, false) };
 }
 
 /// One tile; a panel with fewer than 32 columns goes through a buffer, so that nothing beside C is written. `strides`: from

@@ -3,6 +3,7 @@
 pub mod adapter;
 pub mod backward;
 pub mod forward;
+mod head_input;
 pub mod init;
 pub mod kept_layers;
 pub mod layout;

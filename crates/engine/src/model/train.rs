@@ -8,6 +8,7 @@ use crate::gemm::{GemmElement, Rows};
 use crate::model::adapter::Adapter;
 use crate::model::backward::{Gradients, StreamGradient};
 use crate::model::forward::{Batch, Pass, Sizes};
+use crate::model::head_input::HeadInput;
 use crate::model::init::uniform_at;
 use crate::model::kept_layers::KeptLayers;
 use crate::model::linear::stride_of;
@@ -95,16 +96,6 @@ impl<E: GemmElement> Kept<E> {
     }
 }
 
-/// The rows that are asked anything, and what.
-struct HeadInput<E> {
-    rows: Vec<u32>,
-    hidden: Buffer<E>,
-    offsets: Vec<usize>,
-    targets: Vec<u32>,
-    /// For each sequence and position, the query and the head row.
-    places: Vec<Vec<Option<(u32, u32)>>>,
-}
-
 /// Refuses sequences that the model cannot take.
 pub fn check(sequences: &[Sequence], vocabulary: usize, context: usize) -> Result<()> {
     for (index, sequence) in sequences.iter().enumerate() {
@@ -172,7 +163,7 @@ pub fn forward<E: GemmElement>(
     let sizes = Sizes::of(weights);
     let pass = Pass { pool, weights, batch: &batch };
     let (x, layers) = taped.unwrap_or_else(|| compute(&pass, plan.pages, keep, free));
-    let head = head_input(&pass, sequences, &plan.sequence_rows, rows, &x, free);
+    let head = HeadInput::of(&pass, sequences, &plan.sequence_rows, rows, &x, free);
     let head_weight = weights.matrix(weights.layout.head());
     let stride = stride_of::<E>(sizes.hidden);
     let hidden = Rows { data: &head.hidden, rows: head.rows.len(), stride };
@@ -188,7 +179,7 @@ pub fn forward<E: GemmElement>(
     let outputs = said
         .unwrap_or_else(|| head_forward(pool, hidden, head_weight, &vec![inverse; head.rows.len()], &queries, None));
     let values = ask.values.then(|| values(&pass, &x, &head.rows));
-    let mut token_outputs = collect(&head, &outputs, ask, values.as_deref());
+    let mut token_outputs = head.by_sequence(&outputs, ask, values.as_deref());
     if let Some(index) = checked {
         let sequence = &sequences[index..=index];
         let (again, _) = forward(pool, weights, adapter, sequence, ask, Keep::Nothing, share, None, free);
@@ -226,48 +217,6 @@ fn compute<E: GemmElement>(
     (x, if keep == Keep::Inputs { KeptLayers::Inputs(inputs, pages) } else { KeptLayers::Whole(whole) })
 }
 
-fn head_input<E: GemmElement>(
-    pass: &Pass<'_, E>,
-    sequences: &[Sequence],
-    sequence_rows: &[Vec<u32>],
-    row_count: usize,
-    x: &[f32],
-    free: &mut Buffers<E>,
-) -> HeadInput<E> {
-    let mut by_row: Vec<Vec<u32>> = vec![Vec::new(); row_count];
-    for (sequence, rows) in sequences.iter().zip(sequence_rows) {
-        for (&target, &row) in sequence.target.iter().zip(rows) {
-            if target != NO_TARGET && !by_row[row as usize].contains(&(target as u32)) {
-                by_row[row as usize].push(target as u32);
-            }
-        }
-    }
-    let (mut rows, mut offsets, mut targets) = (Vec::new(), vec![0], Vec::new());
-    let mut head_row = vec![u32::MAX; row_count];
-    for (row, asked) in by_row.iter().enumerate().filter(|(_, asked)| !asked.is_empty()) {
-        head_row[row] = rows.len() as u32;
-        rows.push(row as u32);
-        targets.extend_from_slice(asked);
-        offsets.push(targets.len());
-    }
-    let place = |target: i32, row: u32| {
-        let head = head_row[row as usize];
-        (target != NO_TARGET).then(|| {
-            let first = offsets[head as usize];
-            let asked = &by_row[row as usize];
-            let query = asked.iter().position(|&token| token == target as u32).expect("an asked target");
-            ((first + query) as u32, head)
-        })
-    };
-    let places = sequences
-        .iter()
-        .zip(sequence_rows)
-        .map(|(sequence, rows)| sequence.target.iter().zip(rows).map(|(&target, &row)| place(target, row)).collect())
-        .collect();
-    let hidden = pass.final_norm(x, &rows, free);
-    HeadInput { rows, hidden, offsets, targets, places }
-}
-
 /// The scalar head on chosen rows, in f32.
 fn values<E: GemmElement>(pass: &Pass<'_, E>, x: &[f32], rows: &[u32]) -> Vec<f32> {
     let sizes = Sizes::of(pass.weights);
@@ -281,18 +230,6 @@ fn values<E: GemmElement>(pass: &Pass<'_, E>, x: &[f32], rows: &[u32]) -> Vec<f3
             dot(&normed, head)
         })
         .collect()
-}
-
-fn collect<E>(head: &HeadInput<E>, outputs: &HeadOutputs, ask: Ask, values: Option<&[f32]>) -> TokenOutputs {
-    let pick = |value: &dyn Fn(u32, u32) -> f32| -> Vec<Vec<f32>> {
-        let of = |place: &Option<(u32, u32)>| place.map_or(0.0, |(query, row)| value(query, row));
-        head.places.iter().map(|places| places.iter().map(of).collect()).collect()
-    };
-    TokenOutputs {
-        logprobs: pick(&|query, _| outputs.logprobs[query as usize]),
-        entropy: ask.entropy.then(|| pick(&|_, row| outputs.entropies[row as usize])),
-        values: values.map(|values| pick(&|_, row| values[row as usize])),
-    }
 }
 
 /// Refuses gradients that are not of what a micro-batch said.
@@ -357,16 +294,7 @@ fn head_gradient<E: GemmElement>(
 ) -> Buffer<f32> {
     let (pool, weights, sizes) = (pass.pool, pass.weights, Sizes::of(pass.weights));
     let count = head.rows.len();
-    let mut d_logprobs = vec![0.0; head.targets.len()];
-    let (mut d_entropies, mut d_values) = (vec![0.0; count], vec![0.0; count]);
-    for (index, places) in head.places.iter().enumerate() {
-        for (position, place) in places.iter().enumerate() {
-            let Some((query, row)) = *place else { continue };
-            d_logprobs[query as usize] += given.logprobs[index][position];
-            d_entropies[row as usize] += given.entropy.as_ref().map_or(0.0, |all| all[index][position]);
-            d_values[row as usize] += given.values.as_ref().map_or(0.0, |all| all[index][position]);
-        }
-    }
+    let (d_logprobs, d_entropies, d_values) = head.gradients(given);
     let stride = stride_of::<E>(sizes.hidden);
     let active: Vec<usize> = (0..count)
         .filter(|&row| {
