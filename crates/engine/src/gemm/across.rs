@@ -36,7 +36,10 @@ pub fn gemm_across<E: GemmElement>(pool: &Pool, a: Rows<'_, E>, columns: usize, 
                         unsafe {
                             let to = output.pointer().add(first * c.stride + c.offset + panel * PANEL);
                             let strides = (pass, E::GROUP);
-                            run_tile_strided(kernel, count, length, a_tile, strides, b_panel, to, c.stride, width, to);
+                            let next = b_panel.as_ptr();
+                            run_tile_strided(
+                                kernel, count, length, a_tile, strides, b_panel, to, c.stride, width, to, next,
+                            );
                         }
                     }
                 }

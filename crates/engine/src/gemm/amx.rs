@@ -197,6 +197,7 @@ pub unsafe fn bf16_amx<const AHEAD_OF_USE: u8>(
     c: *mut f32,
     ldc: usize,
     from: *const f32,
+    _next: *const Bf16,
 ) {
     debug_assert!(group_stride == 2, "the tiles read A by rows");
     // SAFETY: by this function's contract: `Isa::Amx` asks for the features.

@@ -8,7 +8,7 @@ use super::pack::interleave_pairs;
 #[cfg(target_arch = "x86_64")]
 use super::run_after;
 use super::turn::turn_bf16;
-use super::{BLOCK_BYTES, GemmElement, Kernel, PANEL, PASS, TILE_ROWS};
+use super::{BLOCK_BYTES, GemmElement, Kernel, PANEL, PASS, TILE_ROWS, TILES_TOGETHER};
 use crate::element::{Bf16, Element};
 use crate::isa::{Isa, fma, isa};
 
@@ -71,6 +71,7 @@ impl GemmElement for Bf16 {
         (a, lda): (&[Bf16], usize),
         b: &[Bf16],
         c: *mut f32,
+        next: *const Bf16,
         work: &mut W,
     ) {
         debug_assert!(a.len() >= (rows - 1) * lda + reduction && b.len() >= reduction * PANEL);
@@ -92,7 +93,7 @@ impl GemmElement for Bf16 {
                     from,
                     work,
                 ),
-                _ => run_after(Self::kernel(), rows, reduction, (a, lda), b, c, work),
+                _ => run_after(Self::kernel(), rows, reduction, (a, lda), b, c, next, work),
             }
         }
     }
@@ -103,6 +104,14 @@ impl GemmElement for Bf16 {
             return super::amx::TILE_ROWS;
         }
         TILE_ROWS
+    }
+
+    fn tiles_together() -> usize {
+        #[cfg(target_arch = "x86_64")]
+        if isa() == Isa::Amx {
+            return 1;
+        }
+        TILES_TOGETHER
     }
 
     fn pass() -> usize {
@@ -153,6 +162,7 @@ unsafe fn generic<E: Element, const FMA: bool, const HEIGHT: usize>(
     c: *mut f32,
     ldc: usize,
     from: *const f32,
+    _next: *const E,
 ) {
     let mut row = 0;
     while row < rows {
@@ -193,6 +203,7 @@ unsafe fn generic<E: Element, const FMA: bool, const HEIGHT: usize>(
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::{Bf16, Element, PANEL, TILE_ROWS, generic};
+    use crate::memory::{LINE, prefetch_line};
     use std::arch::x86_64::*;
 
     /// # Safety
@@ -208,9 +219,10 @@ mod x86 {
         c: *mut f32,
         ldc: usize,
         from: *const f32,
+        next: *const E,
     ) {
         // SAFETY: by this function's contract.
-        unsafe { generic::<E, true, 6>(rows, groups, a, lda, group_stride, b, c, ldc, from) }
+        unsafe { generic::<E, true, 6>(rows, groups, a, lda, group_stride, b, c, ldc, from, next) }
     }
 
     /// Defines a kernel for tiles of up to 14 rows: a body generic over the height, called with the height as a constant.
@@ -231,6 +243,7 @@ mod x86 {
                 c: *mut f32,
                 ldc: usize,
                 from: *const f32,
+                next: *const $element,
             ) {
                 #[target_feature(enable = $features)]
                 #[inline]
@@ -243,6 +256,7 @@ mod x86 {
                     c: *mut f32,
                     ldc: usize,
                     from: *const f32,
+                    next: *const $element,
                 ) {
                     const GROUP: usize = <$element as Element>::GROUP;
                     let mut sums = [[_mm512_setzero_ps(); 2]; HEIGHT];
@@ -256,6 +270,7 @@ mod x86 {
                         }
                         for group in 0..groups {
                             let panel = b.add(group * PANEL * GROUP).cast::<i32>();
+                            prefetch_line(next.wrapping_byte_add(group * LINE));
                             let columns = [
                                 _mm512_loadu_si512(panel.cast()),
                                 _mm512_loadu_si512(panel.add(16).cast()),
@@ -279,7 +294,7 @@ mod x86 {
                     ($d($height:literal)*) => {
                         match rows {
                             // SAFETY: by this function's contract.
-                            $d($height => unsafe { tile::<$height>(groups, a, lda, group_stride, b, c, ldc, from) },)*
+                            $d($height => unsafe { tile::<$height>(groups, a, lda, group_stride, b, c, ldc, from, next) },)*
                             _ => unreachable!("a tile of {rows} rows; at most {TILE_ROWS}"),
                         }
                     };

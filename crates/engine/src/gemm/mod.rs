@@ -31,6 +31,7 @@ pub use visits::{TileWork, Visits, gemm_visits};
 use std::ops::Range;
 
 use crate::element::Element;
+use crate::memory::LINE;
 use crate::pool::{Parts, Pool};
 
 /// Columns of a panel.
@@ -54,11 +55,15 @@ const NEAR: usize = 128;
 /// Bytes of B that a task goes over again and again: half of a 1 MiB L2 cache.
 const BLOCK_BYTES: usize = 512 << 10;
 
+/// Row tiles that meet a panel together: those of 32 rows, which are what a step of decoding usually has, and some more.
+const TILES_TOGETHER: usize = 4;
+
 /// Row tiles of a task at most, and of each where there are many: what a task reads of B is read once for so many.
 const TASK_TILES: usize = 8;
 
 /// Computes `rows` x 32 elements of C from rows of A (`lda` apart, their groups `group_stride` apart) and a panel, over `groups` groups of the reduction.
-/// The sums start from `from`, whose rows are `ldc` apart like C's and which may be C, or from zero where that is null.
+/// The sums start from `from`, whose rows are `ldc` apart like C's and which may be C, or from zero where that is null. With each group one line
+/// from `next` on may be asked for: what will be read soon.
 pub type Kernel<E> = unsafe fn(
     rows: usize,
     groups: usize,
@@ -69,6 +74,7 @@ pub type Kernel<E> = unsafe fn(
     c: *mut f32,
     ldc: usize,
     from: *const f32,
+    next: *const E,
 );
 
 /// Elements with kernels for every instruction set.
@@ -94,15 +100,20 @@ pub trait GemmElement: Element {
         a: (&[Self], usize),
         b: &[Self],
         c: *mut f32,
+        next: *const Self,
         work: &mut W,
     ) {
         let kernel = if streaming { Self::streaming_kernel() } else { Self::kernel() };
         // SAFETY: by this function's contract.
-        unsafe { run_after(kernel, rows, reduction, a, b, c, work) };
+        unsafe { run_after(kernel, rows, reduction, a, b, c, next, work) };
     }
     /// Rows that one call of that kernel computes at most.
     fn tile_rows() -> usize {
         TILE_ROWS
+    }
+    /// Row tiles that meet a panel one after another. While the first such tiles of a task do, its next panel comes from beyond the L2 cache.
+    fn tiles_together() -> usize {
+        TILES_TOGETHER
     }
     /// Reduction length of one pass.
     fn pass() -> usize {
@@ -179,13 +190,13 @@ enum Start<'a> {
 }
 
 /// How many tiles the rows of A are.
-fn row_tiles<E: GemmElement>(a: Rows<'_, E>) -> usize {
+pub fn row_tiles<E: GemmElement>(a: Rows<'_, E>) -> usize {
     a.rows.div_ceil(E::tile_rows())
 }
 
 /// Tiles of equal height: where 14 rows are a tile, 32 run as 11, 11, 10 and not as 14, 14, 4. Those of AMX are as high as they can be:
 /// what a height costs to set up is paid twice, and a tile that is not full takes as long as a full one.
-fn row_tile<E: GemmElement>(a: Rows<'_, E>, tile: usize) -> Tile<'_, E> {
+pub fn row_tile<E: GemmElement>(a: Rows<'_, E>, tile: usize) -> Tile<'_, E> {
     let high = E::tile_rows() > TILE_ROWS;
     let start = |tile: usize| if high { (tile * E::tile_rows()).min(a.rows) } else { tile * a.rows / row_tiles(a) };
     let row = start(tile);
@@ -225,11 +236,11 @@ pub fn gemm_packed<E: GemmElement>(
 }
 
 /// Rows of A that one kernel call takes.
-struct Tile<'a, E> {
-    row: usize,
-    height: usize,
-    data: &'a [E],
-    stride: usize,
+pub struct Tile<'a, E> {
+    pub row: usize,
+    pub height: usize,
+    pub data: &'a [E],
+    pub stride: usize,
     group_stride: usize,
 }
 
@@ -254,34 +265,47 @@ fn drive<'a, E: GemmElement>(
     let pass = E::pass();
     let panel_bytes = padded.min(pass) * PANEL * size_of::<E>();
     split::<E>(pool, row_tiles, b.panels(), panel_bytes, &|panels, tiles| {
-        let mut spread_rows = Vec::new();
+        let mut spread_rows = vec![Vec::new(); E::tiles_together().min(tiles.len())];
         let mut start = 0;
         loop {
             let length = (padded - start).min(pass);
-            for index in tiles.clone() {
-                let Tile { row, height, data, stride, group_stride } = tile(index);
-                let kernel = if index == tiles.start { first_kernel } else { kernel };
-                let (mut a_tile, mut stride) = (&data[start / E::GROUP * group_stride..], stride);
-                if far && panels.len() >= WORTH_SPREADING && group_stride == E::GROUP && are_crowded::<E>(stride) {
-                    (a_tile, stride) = spread(a_tile, stride, height, length, &mut spread_rows);
-                }
+            for first in tiles.clone().step_by(E::tiles_together()) {
+                let together = first..(first + E::tiles_together()).min(tiles.end);
+                let at_hand: Vec<Tile<'_, E>> = together
+                    .map(tile)
+                    .zip(&mut spread_rows)
+                    .map(|(mut tile, spread_rows)| {
+                        tile.data = &tile.data[start / E::GROUP * tile.group_stride..];
+                        let in_rows = tile.group_stride == E::GROUP && are_crowded::<E>(tile.stride);
+                        if far && panels.len() >= WORTH_SPREADING && in_rows {
+                            (tile.data, tile.stride) = spread(tile.data, tile.stride, tile.height, length, spread_rows);
+                        }
+                        tile
+                    })
+                    .collect();
+                let kernel = if first == tiles.start { first_kernel } else { kernel };
                 for panel in panels.clone() {
                     let b_panel = &b.panel(panel)[start * PANEL..];
                     let width = (columns - panel * PANEL).min(PANEL);
-                    let c_offset = row * c.stride + c.offset + panel * PANEL;
-                    // SAFETY: bounds are asserted above and by slicing; tasks write disjoint tiles of C.
-                    unsafe {
-                        let c_tile = output.pointer().add(c_offset);
-                        let from = match begin {
-                            _ if start > 0 => c_tile.cast_const(),
-                            Start::Zero => std::ptr::null(),
-                            Start::Itself => c_tile.cast_const(),
-                            Start::From(d) => d.as_ptr().add(c_offset),
-                        };
-                        let strides = (stride, group_stride);
-                        run_tile_strided(
-                            kernel, height, length, a_tile, strides, b_panel, c_tile, c.stride, width, from,
-                        );
+                    let next = (first == tiles.start).then(|| next_of_task(pool, &panels, panel));
+                    let next = next.filter(|&next| next < b.panels()).map(|next| &b.panel(next)[start * PANEL..]);
+                    for (index, &Tile { row, height, data, stride, group_stride }) in at_hand.iter().enumerate() {
+                        let c_offset = row * c.stride + c.offset + panel * PANEL;
+                        // SAFETY: bounds are asserted above and by slicing; tasks write disjoint tiles of C.
+                        unsafe {
+                            let c_tile = output.pointer().add(c_offset);
+                            let from = match begin {
+                                _ if start > 0 => c_tile.cast_const(),
+                                Start::Zero => std::ptr::null(),
+                                Start::Itself => c_tile.cast_const(),
+                                Start::From(d) => d.as_ptr().add(c_offset),
+                            };
+                            let strides = (stride, group_stride);
+                            let next = lines_of_tile(next, index, length).unwrap_or(b_panel.as_ptr());
+                            run_tile_strided(
+                                kernel, height, length, data, strides, b_panel, c_tile, c.stride, width, from, next,
+                            );
+                        }
                     }
                 }
             }
@@ -291,6 +315,18 @@ fn drive<'a, E: GemmElement>(
             }
         }
     });
+}
+
+/// The unit that a task is likely to meet after `unit`: the next of its own, or the first of the task that its thread will take.
+pub fn next_of_task(pool: &Pool, units: &Range<usize>, unit: usize) -> usize {
+    if unit + 1 < units.end { unit + 1 } else { units.start + pool.threads() * units.len() }
+}
+
+/// Where tile `index` of those that meet a panel together asks for lines of the next one, one a group: two tiles reach all of them.
+pub fn lines_of_tile<E: Element>(next: Option<&[E]>, index: usize, reduction: usize) -> Option<*const E> {
+    const LINES_A_GROUP: usize = 2;
+    let line = LINE / size_of::<E>();
+    next.filter(|_| index < LINES_A_GROUP).map(|next| next[index * reduction / E::GROUP * line..].as_ptr())
 }
 
 /// Splits C into tasks of columns of B that stay in the L2 cache, in units of so many bytes each that a visit of a row tile goes over, and of tiles of A:
@@ -307,9 +343,11 @@ fn split<E: GemmElement>(
     // Few rows: every panel is read once, and the columns alone are work for all threads.
     let few = row_tiles < TASK_TILES * threads;
     let most = if few { fitting.min(units.div_ceil(2 * threads)).max(1) } else { fitting };
-    let block = units.div_ceil(units.div_ceil(most));
+    let together = few && row_tiles <= E::tiles_together();
+    let column_tasks = units.div_ceil(most);
+    let block = units.div_ceil(if together { column_tasks.next_multiple_of(threads) } else { column_tasks });
     let column_tasks = units.div_ceil(block);
-    let row_tasks = (4 * threads).div_ceil(column_tasks).clamp(1, row_tiles);
+    let row_tasks = if together { 1 } else { (4 * threads).div_ceil(column_tasks).clamp(1, row_tiles) };
     let tiles_of_task = if few { row_tiles.div_ceil(row_tasks).min(TASK_TILES) } else { TASK_TILES };
     let row_tasks = row_tiles.div_ceil(tiles_of_task);
     pool.run(column_tasks * row_tasks, &|task| {
@@ -338,7 +376,7 @@ pub unsafe fn run_tile<E: GemmElement>(
     debug_assert!(a.len() >= (rows - 1) * lda + reduction);
     let from = if accumulate { c.cast_const() } else { std::ptr::null() };
     // SAFETY: by this function's contract.
-    unsafe { run_tile_strided(kernel, rows, reduction, a, (lda, E::GROUP), b, c, ldc, width, from) }
+    unsafe { run_tile_strided(kernel, rows, reduction, a, (lda, E::GROUP), b, c, ldc, width, from, b.as_ptr()) }
 }
 
 /// One tile of whole panels, from zero, after all of `work`.
@@ -353,11 +391,13 @@ unsafe fn run_after<E: GemmElement, W: Steps>(
     (a, lda): (&[E], usize),
     b: &[E],
     c: *mut f32,
+    next: *const E,
     work: &mut W,
 ) {
     while work.step() {}
+    let (strides, from) = ((lda, E::GROUP), std::ptr::null());
     // SAFETY: by this function's contract.
-    unsafe { run_tile(kernel, rows, reduction, a, lda, b, c, PANEL, PANEL, false) };
+    unsafe { run_tile_strided(kernel, rows, reduction, a, strides, b, c, PANEL, PANEL, from, next) };
 }
 
 /// One tile; a panel with fewer than 32 columns goes through a buffer, so that nothing beside C is written. `strides`: from
@@ -366,7 +406,7 @@ unsafe fn run_after<E: GemmElement, W: Steps>(
 /// # Safety
 /// A, the panel, C and `from` hold the tile, and no other thread uses that part of C.
 #[inline(always)]
-unsafe fn run_tile_strided<E: GemmElement>(
+pub unsafe fn run_tile_strided<E: GemmElement>(
     kernel: Kernel<E>,
     rows: usize,
     reduction: usize,
@@ -377,12 +417,13 @@ unsafe fn run_tile_strided<E: GemmElement>(
     ldc: usize,
     width: usize,
     from: *const f32,
+    next: *const E,
 ) {
     let groups = reduction / E::GROUP;
     debug_assert!(rows <= E::tile_rows() && b.len() >= reduction * PANEL);
     if width == PANEL {
         // SAFETY: by this function's contract.
-        unsafe { kernel(rows, groups, a.as_ptr(), lda, group_stride, b.as_ptr(), c, ldc, from) };
+        unsafe { kernel(rows, groups, a.as_ptr(), lda, group_stride, b.as_ptr(), c, ldc, from, next) };
         return;
     }
     let mut buffer = [0.0f32; MAX_TILE_ROWS * PANEL];
@@ -394,7 +435,8 @@ unsafe fn run_tile_strided<E: GemmElement>(
                 std::ptr::copy_nonoverlapping(from.add(row * ldc), buffer.as_mut_ptr().add(row * PANEL), width);
             }
         }
-        kernel(rows, groups, a.as_ptr(), lda, group_stride, b.as_ptr(), buffer.as_mut_ptr(), PANEL, buffer_from);
+        let sums = buffer.as_mut_ptr();
+        kernel(rows, groups, a.as_ptr(), lda, group_stride, b.as_ptr(), sums, PANEL, buffer_from, next);
         for row in 0..rows {
             std::ptr::copy_nonoverlapping(buffer.as_ptr().add(row * PANEL), c.add(row * ldc), width);
         }

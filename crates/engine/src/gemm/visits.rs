@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use super::beside::{Idle, Steps};
-use super::{GemmElement, MAX_TILE_ROWS, PANEL, PanelsView, Rows, row_tile, row_tiles, split};
+use super::{
+    GemmElement, MAX_TILE_ROWS, PANEL, PanelsView, Rows, lines_of_tile, next_of_task, row_tile, row_tiles, split,
+};
 use crate::pool::Pool;
 
 /// Which panels of B are computed side by side: visit `v` has panels `v * step + i * apart` for `i` below `width`.
@@ -74,30 +76,36 @@ pub fn gemm_visits<E: GemmElement, W: TileWork>(
     split::<E>(pool, row_tiles(a), visits.count, bytes, &|visited, tiles| {
         let mut sums = vec![0.0f32; MAX_TILE_ROWS * columns];
         let mut before: Option<W::Steps<'_>> = None;
-        for index in tiles.clone() {
-            let tile = row_tile(a, index);
+        let panel = |visit: usize, beside: usize| b.panel(visit * visits.step + beside * visits.apart);
+        for first in tiles.clone().step_by(E::tiles_together()) {
             // B are weights, which nothing has read just before.
-            let streaming = index == tiles.start;
-            let rows = tile.row..tile.row + tile.height;
+            let streaming = first == tiles.start;
             for visit in visited.clone() {
-                for beside in 0..visits.width {
-                    let panel = b.panel(visit * visits.step + beside * visits.apart);
-                    let a = (tile.data, tile.stride);
-                    // SAFETY: A and the panel hold the tile, by the check above and by slicing; the sums are this task's own and hold the
-                    // largest, and work on those before ends before they are written.
-                    unsafe {
-                        let to = sums.as_mut_ptr().add(beside * tile.height * PANEL);
-                        match before.take() {
-                            Some(mut work) => {
-                                E::run_beside(streaming, tile.height, b.reduction, a, panel, to, &mut work)
+                let next = Some(next_of_task(pool, &visited, visit)).filter(|&next| streaming && next < visits.count);
+                for index in first..(first + E::tiles_together()).min(tiles.end) {
+                    let tile = row_tile(a, index);
+                    for beside in 0..visits.width {
+                        let a = (tile.data, tile.stride);
+                        let (b_panel, next) = (panel(visit, beside), next.map(|visit| panel(visit, beside)));
+                        let next = lines_of_tile(next, index - first, b.reduction).unwrap_or(b_panel.as_ptr());
+                        // SAFETY: A and the panel hold the tile, by the check above and by slicing; the sums are this task's own and hold the
+                        // largest, and work on those before ends before they are written.
+                        unsafe {
+                            let to = sums.as_mut_ptr().add(beside * tile.height * PANEL);
+                            match before.take() {
+                                Some(mut work) => {
+                                    E::run_beside(streaming, tile.height, b.reduction, a, b_panel, to, next, &mut work)
+                                }
+                                None => {
+                                    E::run_beside(streaming, tile.height, b.reduction, a, b_panel, to, next, &mut Idle)
+                                }
                             }
-                            None => E::run_beside(streaming, tile.height, b.reduction, a, panel, to, &mut Idle),
                         }
                     }
+                    let sums = std::ptr::from_mut(&mut sums[..tile.height * columns]);
+                    // SAFETY: the sums are this task's own.
+                    before = Some(unsafe { work.begin(tile.row..tile.row + tile.height, visit, sums) });
                 }
-                let sums = std::ptr::from_mut(&mut sums[..tile.height * columns]);
-                // SAFETY: the sums are this task's own.
-                before = Some(unsafe { work.begin(rows.clone(), visit, sums) });
             }
         }
         before.into_iter().for_each(|mut work| while work.step() {});

@@ -1,9 +1,12 @@
 //! The language-model head fused with its log-softmax: logits exist for a few rows and columns at a time, never as an
 //! array of tokens x vocabulary.
 
+use std::ops::Range;
+
 use crate::buffers::{Buffers, panels};
 use crate::gemm::{
-    GemmElement, Output, PANEL, Panels, PanelsView, Rows, gemm, pack_columns, repack_transposed, run_tile,
+    GemmElement, Output, PANEL, Panels, Rows, Tile, gemm, lines_of_tile, next_of_task, pack_columns, repack_transposed,
+    row_tile, row_tiles, run_tile_strided,
 };
 use crate::ops::chunk_sums::{ChunkSums, chunk_sums};
 use crate::ops::for_rows;
@@ -61,23 +64,51 @@ pub fn logprob(logit: f32, inverse_temperature: f32, log_sum: f64) -> f32 {
     (f64::from(logit * inverse_temperature) - log_sum) as f32
 }
 
-/// Computes logits of a tile's rows x 512 columns into `tile` (rows `TILE_STRIDE` apart).
-///
-/// `hidden` holds the rows; `chunk` the panels of the columns, which the first tile of rows is the first to touch.
-fn logits_tile<E: GemmElement>(
-    hidden: &[E],
-    stride: usize,
-    (first_row, rows): (usize, usize),
-    chunk: PanelsView<'_, E>,
-    tile: &mut [f32],
+/// Computes logits, those of so many row tiles of `hidden` in the columns of so many panels, and hands those of each row to `work`.
+fn for_logits<E: GemmElement>(
+    pool: &Pool,
+    hidden: Rows<'_, E>,
+    tiles: Range<usize>,
+    head: &Panels<E>,
+    panels: Range<usize>,
+    work: &mut dyn FnMut(usize, &mut [f32]),
 ) {
-    let kernel = if first_row == 0 { E::streaming_kernel() } else { E::filling_kernel() };
-    let hidden = &hidden[first_row * stride..];
-    for panel in 0..chunk.panels() {
-        // SAFETY: the tile has room for whole panels of every row.
-        unsafe {
-            let to = tile.as_mut_ptr().add(panel * PANEL);
-            run_tile(kernel, rows, chunk.reduction, hidden, stride, chunk.panel(panel), to, TILE_STRIDE, PANEL, false);
+    let (head, together) = (head.view(), E::tiles_together());
+    let columns = panels.start * PANEL..head.columns.min(panels.end * PANEL);
+    let mut logits = vec![0.0f32; together.min(tiles.len()) * E::tile_rows() * TILE_STRIDE];
+    for first in tiles.clone().step_by(together) {
+        let fresh = first == tiles.start;
+        let kernel = if fresh { E::streaming_kernel() } else { E::filling_kernel() };
+        let at_hand: Vec<Tile<'_, E>> =
+            (first..tiles.end.min(first + together)).map(|tile| row_tile(hidden, tile)).collect();
+        let rows = at_hand[0].row..at_hand.last().map_or(0, |tile| tile.row + tile.height);
+        for panel in panels.clone() {
+            let next = Some(next_of_task(pool, &panels, panel)).filter(|&next| fresh && next < head.panels());
+            let (b, next) = (head.panel(panel), next.map(|next| head.panel(next)));
+            for (index, &Tile { row, height, data, stride, .. }) in at_hand.iter().enumerate() {
+                let next = lines_of_tile(next, index, head.reduction).unwrap_or(b.as_ptr());
+                let (strides, from) = ((stride, E::GROUP), std::ptr::null());
+                // SAFETY: there is room for whole panels of every row.
+                unsafe {
+                    let to = logits.as_mut_ptr().add((row - rows.start) * TILE_STRIDE + (panel - panels.start) * PANEL);
+                    run_tile_strided(
+                        kernel,
+                        height,
+                        head.reduction,
+                        data,
+                        strides,
+                        b,
+                        to,
+                        TILE_STRIDE,
+                        PANEL,
+                        from,
+                        next,
+                    );
+                }
+            }
+        }
+        for (row, logits) in rows.zip(logits.chunks_exact_mut(TILE_STRIDE)) {
+            work(row, &mut logits[..columns.len()]);
         }
     }
 }
@@ -93,35 +124,28 @@ pub fn head_forward<E: GemmElement>(
     logits: Option<&mut [f32]>,
 ) -> HeadOutputs {
     let (rows, vocabulary) = (hidden.rows, head.columns);
-    let tile_rows = E::tile_rows();
     let chunks = vocabulary.div_ceil(CHUNK);
     let mut sums = vec![ChunkSums::default(); chunks * rows];
     let mut asked = vec![0.0f32; queries.targets.len()];
     let (sum_parts, asked_parts, kept) = (Parts::new(&mut sums), Parts::new(&mut asked), logits.map(Parts::new));
     pool.run(chunks, &|index| {
-        let chunk = head.slice(index * CHUNK / PANEL, CHUNK / PANEL);
-        let columns = index * CHUNK..index * CHUNK + chunk.columns;
-        let mut tile = vec![0.0f32; tile_rows * TILE_STRIDE];
-        for first in (0..rows).step_by(tile_rows) {
-            let height = (rows - first).min(tile_rows);
-            logits_tile(hidden.data, hidden.stride, (first, height), chunk, &mut tile);
-            for row in first..first + height {
-                let values = &tile[(row - first) * TILE_STRIDE..][..chunk.columns];
-                for query in queries.offsets[row]..queries.offsets[row + 1] {
-                    let target = queries.targets[query] as usize;
-                    if columns.contains(&target) {
-                        // SAFETY: a target lies in one chunk, so one task writes its entry.
-                        unsafe { asked_parts.get(query, 1)[0] = values[target - columns.start] };
-                    }
+        let panels = panels_from(head, index * CHUNK, CHUNK);
+        let first = index * CHUNK;
+        for_logits(pool, hidden, 0..row_tiles(hidden), head, panels, &mut |row, values| {
+            for query in queries.offsets[row]..queries.offsets[row + 1] {
+                let target = queries.targets[query] as usize;
+                if (first..first + values.len()).contains(&target) {
+                    // SAFETY: a target lies in one chunk, so one task writes its entry.
+                    unsafe { asked_parts.get(query, 1)[0] = values[target - first] };
                 }
-                if let Some(kept) = kept {
-                    // SAFETY: each task has its own columns.
-                    unsafe { kept.get(row * vocabulary + columns.start, chunk.columns) }.copy_from_slice(values);
-                }
-                // SAFETY: each task has its own chunk.
-                unsafe { sum_parts.get(index * rows + row, 1)[0] = chunk_sums(values, inverse_temperatures[row]) };
             }
-        }
+            if let Some(kept) = kept {
+                // SAFETY: each task has its own columns.
+                unsafe { kept.get(row * vocabulary + first, values.len()) }.copy_from_slice(values);
+            }
+            // SAFETY: each task has its own chunk.
+            unsafe { sum_parts.get(index * rows + row, 1)[0] = chunk_sums(values, inverse_temperatures[row]) };
+        });
     });
     let mut outputs = HeadOutputs { log_sums: vec![0.0; rows], entropies: vec![0.0; rows], logprobs: asked };
     let (log_sums, entropies) = (Parts::new(&mut outputs.log_sums), Parts::new(&mut outputs.entropies));
@@ -139,6 +163,11 @@ pub fn head_forward<E: GemmElement>(
         }
     });
     outputs
+}
+
+/// The panels of so many columns from one on, or fewer where the head ends.
+fn panels_from<E: GemmElement>(head: &Panels<E>, first: usize, columns: usize) -> Range<usize> {
+    first / PANEL..(first + columns).min(head.columns).div_ceil(PANEL)
 }
 
 /// Gradients of the loss in what the head said.
@@ -164,7 +193,6 @@ pub fn head_backward<E: GemmElement>(
     free: &mut Buffers<E>,
 ) {
     let (rows, width) = (hidden.rows, d_hidden.len() / hidden.rows.max(1));
-    let tile_rows = E::tile_rows();
     let mut down = panels(free, width, rows);
     if d_head.is_some() {
         pack_columns(pool, hidden.data, hidden.stride, rows, &mut down);
@@ -176,38 +204,32 @@ pub fn head_backward<E: GemmElement>(
     for first in (0..head.columns).step_by(BACKWARD_COLUMNS) {
         let part = head.slice(first / PANEL, BACKWARD_COLUMNS / PANEL);
         let parts = Parts::new(&mut d_logits);
-        let (tiles, chunks) = (rows.div_ceil(tile_rows), part.columns.div_ceil(CHUNK));
+        let (tiles, chunks) = (row_tiles(hidden), part.columns.div_ceil(CHUNK));
         let row_tasks = tiles.div_ceil(TASK_TILES);
         pool.run(row_tasks * chunks, &|task| {
             let (tile, column) = (task % row_tasks * TASK_TILES, first + task / row_tasks * CHUNK);
-            let chunk = head.slice(column / PANEL, CHUNK / PANEL);
-            let mut logits = vec![0.0f32; tile_rows * TILE_STRIDE];
-            for row in (tile..tiles.min(tile + TASK_TILES)).map(|tile| tile * tile_rows) {
-                let height = (rows - row).min(tile_rows);
-                logits_tile(hidden.data, hidden.stride, (row, height), chunk, &mut logits);
-                for (row, values) in (row..row + height).zip(logits.chunks_exact_mut(TILE_STRIDE)) {
-                    let values = &mut values[..chunk.columns];
-                    let gradient = RowGradient {
-                        inverse_temperature: inverse_temperatures[row],
-                        log_sum: outputs.log_sums[row] as f32,
-                        d_logprobs: row_sums[row],
-                        entropy: outputs.entropies[row],
-                        d_entropy: gradients.entropies[row],
-                    };
-                    let columns = column..column + chunk.columns;
-                    let asked = (queries.offsets[row]..queries.offsets[row + 1])
-                        .map(|query| (queries.targets[query] as usize, gradients.logprobs[query]))
-                        .filter(|(target, _)| columns.contains(target))
-                        .map(|(target, d)| (target - column, gradient.of_target(values[target - column], d)));
-                    let of_targets: Vec<(usize, f32)> = asked.collect();
-                    // SAFETY: each task has its own rows and columns.
-                    let to = unsafe {
-                        parts.get(row * BACKWARD_STRIDE + column - first, chunk.columns.next_multiple_of(E::GROUP))
-                    };
-                    gradient.run(values, to);
-                    of_targets.into_iter().for_each(|(at, gradient)| to[at] = E::from_f32(gradient));
-                }
-            }
+            let (tiles, panels) = (tile..tiles.min(tile + TASK_TILES), panels_from(head, column, CHUNK));
+            for_logits(pool, hidden, tiles, head, panels, &mut |row, values| {
+                let columns = column..column + values.len();
+                let gradient = RowGradient {
+                    inverse_temperature: inverse_temperatures[row],
+                    log_sum: outputs.log_sums[row] as f32,
+                    d_logprobs: row_sums[row],
+                    entropy: outputs.entropies[row],
+                    d_entropy: gradients.entropies[row],
+                };
+                let asked = (queries.offsets[row]..queries.offsets[row + 1])
+                    .map(|query| (queries.targets[query] as usize, gradients.logprobs[query]))
+                    .filter(|(target, _)| columns.contains(target))
+                    .map(|(target, d)| (target - column, gradient.of_target(values[target - column], d)));
+                let of_targets: Vec<(usize, f32)> = asked.collect();
+                // SAFETY: each task has its own rows and columns.
+                let to = unsafe {
+                    parts.get(row * BACKWARD_STRIDE + column - first, columns.len().next_multiple_of(E::GROUP))
+                };
+                gradient.run(values, to);
+                of_targets.into_iter().for_each(|(at, gradient)| to[at] = E::from_f32(gradient));
+            });
         });
         let d_rows = Rows { data: &d_logits, rows, stride: BACKWARD_STRIDE };
         across.reshape(width, part.columns);

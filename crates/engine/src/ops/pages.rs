@@ -101,6 +101,8 @@ impl Places {
 pub struct Pages<E> {
     places: Places,
     count: usize,
+    /// Pages that there may be one day: as many find room where they are, if the system lends it.
+    most: usize,
     keys: Vec<E>,
     values: Vec<E>,
 }
@@ -199,9 +201,14 @@ impl<E: Element> SharedPages<E> {
 
 impl<E: Element> Pages<E> {
     pub fn new(heads: Heads, layers: usize, count: usize) -> Self {
-        let mut pages = Self { places: Places { heads, layers }, count: 0, keys: Vec::new(), values: Vec::new() };
+        let mut pages = Self::up_to(heads, layers, count);
         pages.grow(count);
         pages
+    }
+
+    /// No pages, and room for `most`.
+    pub fn up_to(heads: Heads, layers: usize, most: usize) -> Self {
+        Self { places: Places { heads, layers }, count: 0, most, keys: Vec::new(), values: Vec::new() }
     }
 
     /// Bytes of one page in all layers.
@@ -217,9 +224,12 @@ impl<E: Element> Pages<E> {
     /// Adds empty pages until there are `count`.
     pub fn grow(&mut self, count: usize) {
         self.count = self.count.max(count);
-        let heads = self.count * self.places.layers * self.places.heads.kv_heads;
-        lengthen(&mut self.keys, heads * self.places.key_length::<E>());
-        lengthen(&mut self.values, heads * self.places.value_length());
+        let heads = |pages: usize| pages * self.places.layers * self.places.heads.kv_heads;
+        for (buffer, length) in
+            [(&mut self.keys, self.places.key_length::<E>()), (&mut self.values, self.places.value_length())]
+        {
+            lengthen(buffer, heads(self.count) * length, heads(self.most).saturating_mul(length));
+        }
     }
 
     /// For tasks to read and write, while nothing else uses the pages.
@@ -268,13 +278,19 @@ impl<E: Element> Pages<E> {
     }
 }
 
-/// Adds zeros until there are `length` elements. On large pages: decoding reads a few KiB here and a few there.
-fn lengthen<E: Element>(buffer: &mut Vec<E>, length: usize) {
-    let mut longer = Vec::with_capacity(length);
-    prefer_large_pages(&mut longer);
-    longer.extend_from_slice(buffer);
-    longer.resize(length, E::default());
-    *buffer = longer;
+/// Adds zeros until there are `length` elements, of `most`. They stay where they are as the buffer grows: a system lends addresses at once and
+/// memory with its first use. On large pages: decoding reads a few KiB here and a few there.
+fn lengthen<E: Element>(buffer: &mut Vec<E>, length: usize, most: usize) {
+    if buffer.capacity() < length {
+        let mut longer = Vec::new();
+        if longer.try_reserve_exact(most.max(length)).is_err() {
+            longer.reserve_exact(length.max(most.min(2 * buffer.len())));
+        }
+        prefer_large_pages(&mut longer);
+        longer.extend_from_slice(buffer);
+        *buffer = longer;
+    }
+    buffer.resize(length, E::default());
 }
 
 #[cfg(test)]

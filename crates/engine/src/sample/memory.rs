@@ -27,7 +27,7 @@ impl<E: Element> KeyValueMemory<E> {
     /// `bytes` bounds the memory; it holds one page at least.
     pub fn new(heads: Heads, layers: usize, bytes: usize) -> Self {
         let limit = (bytes / Pages::<E>::page_bytes(heads, layers)).max(1);
-        Self { heads, layers, pages: Pages::new(heads, layers, 0), table: PageTable::new(limit), reserved: 0 }
+        Self { heads, layers, pages: Pages::up_to(heads, layers, limit), table: PageTable::new(limit), reserved: 0 }
     }
 
     /// Pages that are neither taken nor promised.
@@ -38,11 +38,11 @@ impl<E: Element> KeyValueMemory<E> {
     /// Takes a page that was promised or for which there is room.
     pub fn take(&mut self) -> u32 {
         let page = self.table.take();
-        if page as usize >= self.pages.count() {
-            let more = (self.pages.count() * 2).clamp(64, self.table.limit().max(64)).min(self.table.limit());
-            self.pages.grow(more.max(page as usize + 1));
+        if (page as usize) < self.pages.count() {
+            self.pages.clear(page as usize);
+        } else {
+            self.pages.grow(page as usize + 1);
         }
-        self.pages.clear(page as usize);
         page
     }
 
@@ -53,7 +53,7 @@ impl<E: Element> KeyValueMemory<E> {
 
     /// Lets go of everything, and of the memory.
     pub fn clear(&mut self) {
-        self.pages = Pages::new(self.heads, self.layers, 0);
+        self.pages = Pages::up_to(self.heads, self.layers, self.table.limit());
         self.table = PageTable::new(self.table.limit());
         self.reserved = 0;
     }
