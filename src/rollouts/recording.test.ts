@@ -383,13 +383,15 @@ describe('calls side by side', () => {
 })
 
 describe('a recording', () => {
-  it('gives sequences to train on, each target aligned with what is said of it', async () => {
+  it('gives sequences to train on, drawn tokens asked for alone, each aligned with what is said of it', async () => {
     const { recording, languageModel } = await recordingPolicy('hermes', () => 'yes')
     await generateText({ model: languageModel, prompt: 'a', stopWhen: isStepCount(1) })
     const recorded = recording.read()
     const { tokens, logprobs, mask } = recorded.segments[0]!
     const [sequence] = trainingSequences(recorded)
-    expect(sequence).toMatchObject({ input: tokens.slice(0, -1), target: tokens.slice(1), temperature: 1 })
+    const drawn = tokens.map((token, t) => (mask[t] === 1 ? token : -1))
+    expect(sequence).toMatchObject({ input: tokens.slice(0, -1), target: drawn.slice(1), temperature: 1 })
+    expect(sequence?.target).toContain(-1)
     expect(sequence?.samplerLogprobs).toEqual(logprobs.slice(1))
     expect(sequence?.mask).toEqual(mask.slice(1))
   })

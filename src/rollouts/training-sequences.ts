@@ -1,7 +1,10 @@
 import type { Sequence } from '../engine/index.ts'
 import type { TokenSegment, Trajectory } from './types.ts'
 
-/** A segment as the engine takes it, each token asked for by those before it. All arrays: [T - 1]. */
+/**
+ * A segment as the engine takes it. Only drawn tokens are asked for, so that the head computes nothing for prompts and what tools
+ * said; -1 elsewhere. All arrays: [T - 1].
+ */
 export interface TrainingSequence extends Sequence {
   /** 1 where the target was drawn by the policy. */
   mask: Uint8Array
@@ -21,7 +24,7 @@ export function trainingSequences(trajectory: Pick<Trajectory, 'segments'>): Tra
 function trainingSequence({ tokens, mask, logprobs, versions, temperature }: TokenSegment): TrainingSequence {
   return {
     input: tokens.slice(0, -1),
-    target: tokens.slice(1),
+    target: tokens.slice(1).map((token, t) => (mask[t + 1] === 1 ? token : -1)),
     mask: mask.slice(1),
     samplerLogprobs: logprobs.slice(1),
     versions: versions.slice(1),
