@@ -13,6 +13,7 @@ export interface Row {
   group: number
   /** One a segment in which the policy drew something. */
   sequences: TrainingSequence[]
+  /** -1 where the policy drew nothing. */
   target: Int32Array
   /** 1 on tokens that the policy drew. */
   mask: Uint8Array

@@ -19,8 +19,8 @@ pub fn gemm_across<E: GemmElement>(pool: &Pool, a: Rows<'_, E>, columns: usize, 
     let (kernel, height, pass) = (E::filling_kernel(), E::tile_rows(), E::pass());
     let output = Parts::new(c.data);
     let panel_bytes = b.reduction.min(pass) * PANEL * size_of::<E>();
-    split::<E>(pool, columns.div_ceil(height), b.panels(), panel_bytes, &|panels, tiles| {
-        let rows = tiles.start * height..(tiles.end * height).min(columns);
+    split::<E>(pool, columns.div_ceil(height), b.panels(), panel_bytes, &|task| {
+        let rows = task.tiles.start * height..(task.tiles.end * height).min(columns);
         with_buffer(rows.len().next_multiple_of(PANEL) * pass, |turned| {
             for start in (0..a.rows).step_by(pass) {
                 let taken = start..(start + pass).min(a.rows);
@@ -29,7 +29,7 @@ pub fn gemm_across<E: GemmElement>(pool: &Pool, a: Rows<'_, E>, columns: usize, 
                 for first in rows.clone().step_by(height) {
                     let count = (rows.end - first).min(height);
                     let a_tile = &turned[(first - rows.start) * pass..];
-                    for panel in panels.clone() {
+                    for panel in task.units.clone() {
                         let b_panel = &b.panel(panel)[start * PANEL..];
                         let width = (b.columns - panel * PANEL).min(PANEL);
                         // SAFETY: bounds are asserted above and by slicing; tasks write disjoint tiles of C.

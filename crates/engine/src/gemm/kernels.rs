@@ -24,6 +24,10 @@ impl GemmElement for f32 {
         }
     }
 
+    fn tiles_together() -> usize {
+        if matches!(isa(), Isa::Amx | Isa::Avx512Bf16 | Isa::Avx512) { TILES_TOGETHER } else { 1 }
+    }
+
     fn interleave(rows: &[f32], stride: usize, out: &mut [f32]) {
         for (row, out) in out.chunks_exact_mut(PANEL).enumerate() {
             out.copy_from_slice(&rows[row * stride..][..PANEL]);
@@ -107,11 +111,7 @@ impl GemmElement for Bf16 {
     }
 
     fn tiles_together() -> usize {
-        #[cfg(target_arch = "x86_64")]
-        if isa() == Isa::Amx {
-            return 1;
-        }
-        TILES_TOGETHER
+        if matches!(isa(), Isa::Avx512Bf16 | Isa::Avx512) { TILES_TOGETHER } else { 1 }
     }
 
     fn pass() -> usize {

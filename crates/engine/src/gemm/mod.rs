@@ -12,6 +12,7 @@ mod beside;
 mod crowded;
 mod kernels;
 mod pack;
+mod task;
 mod thread_buffer;
 mod transpose;
 mod turn;
@@ -24,14 +25,13 @@ pub use amx::permitted as amx_permitted;
 pub use beside::Steps;
 use crowded::{WORTH_SPREADING, are_crowded, spread};
 pub use pack::{Panels, PanelsView, pack_columns, pack_rows, repack_transposed};
+use task::split;
+pub(crate) use task::{Task, lines_of_tile};
 pub use transpose::transpose_groups;
 use unpack::with_rows;
 pub use visits::{TileWork, Visits, gemm_visits};
 
-use std::ops::Range;
-
 use crate::element::Element;
-use crate::memory::LINE;
 use crate::pool::{Parts, Pool};
 
 /// Columns of a panel.
@@ -45,7 +45,7 @@ pub const MAX_TILE_ROWS: usize = 32;
 #[cfg(target_arch = "x86_64")]
 const _: () = assert!(TILE_ROWS <= MAX_TILE_ROWS && amx::TILE_ROWS <= MAX_TILE_ROWS);
 
-/// Reduction length of one pass of the vector kernels: 14 rows of A stay in the L1 cache.
+/// Reduction length of one pass of the vector kernels: 14 rows of A stay in the L1 cache while they meet a panel.
 const PASS: usize = 1024;
 
 /// Longest reduction of products whose panels were packed just before, and whose C is small, as attention's gradients
@@ -90,6 +90,7 @@ pub trait GemmElement: Element {
         Self::kernel()
     }
     /// One tile as `kernel`, or where `streaming` as `streaming_kernel`, from zero, with `work` done on the way: before anything is written to C.
+    /// `next`: see `Kernel`.
     ///
     /// # Safety
     /// As `run_tile`, of whole panels: `c` holds `rows` times 32 numbers, which `work` may use until its last step.
@@ -111,9 +112,9 @@ pub trait GemmElement: Element {
     fn tile_rows() -> usize {
         TILE_ROWS
     }
-    /// Row tiles that meet a panel one after another. While the first such tiles of a task do, its next panel comes from beyond the L2 cache.
+    /// Row tiles that meet a panel one after another: several where the kernel asks for the next one meanwhile.
     fn tiles_together() -> usize {
-        TILES_TOGETHER
+        1
     }
     /// Reduction length of one pass.
     fn pass() -> usize {
@@ -145,7 +146,7 @@ pub struct Rows<'a, E> {
 
 impl<E> Rows<'_, E> {
     /// Panics unless the rows hold a reduction of that length.
-    fn check(&self, reduction: usize) {
+    pub(crate) fn check(&self, reduction: usize) {
         let held = self.data.len() >= (self.rows - 1) * self.stride + reduction;
         assert!(self.stride >= reduction && held, "A is too small");
     }
@@ -190,13 +191,13 @@ enum Start<'a> {
 }
 
 /// How many tiles the rows of A are.
-pub fn row_tiles<E: GemmElement>(a: Rows<'_, E>) -> usize {
+pub(crate) fn row_tiles<E: GemmElement>(a: Rows<'_, E>) -> usize {
     a.rows.div_ceil(E::tile_rows())
 }
 
 /// Tiles of equal height: where 14 rows are a tile, 32 run as 11, 11, 10 and not as 14, 14, 4. Those of AMX are as high as they can be:
 /// what a height costs to set up is paid twice, and a tile that is not full takes as long as a full one.
-pub fn row_tile<E: GemmElement>(a: Rows<'_, E>, tile: usize) -> Tile<'_, E> {
+pub(crate) fn row_tile<E: GemmElement>(a: Rows<'_, E>, tile: usize) -> Tile<'_, E> {
     let high = E::tile_rows() > TILE_ROWS;
     let start = |tile: usize| if high { (tile * E::tile_rows()).min(a.rows) } else { tile * a.rows / row_tiles(a) };
     let row = start(tile);
@@ -236,12 +237,52 @@ pub fn gemm_packed<E: GemmElement>(
 }
 
 /// Rows of A that one kernel call takes.
-pub struct Tile<'a, E> {
+pub(crate) struct Tile<'a, E> {
     pub row: usize,
     pub height: usize,
     pub data: &'a [E],
     pub stride: usize,
     group_stride: usize,
+}
+
+impl<'a, E: GemmElement> Tile<'a, E> {
+    /// So much of its reduction from `start` on; where rows of A are crowded, and there is `room`, a copy in which they are not.
+    fn part<'b>(self, start: usize, length: usize, room: Option<&'b mut Vec<E>>) -> Tile<'b, E>
+    where
+        'a: 'b,
+    {
+        let data = &self.data[start / E::GROUP * self.group_stride..];
+        match room {
+            Some(room) if self.group_stride == E::GROUP && are_crowded::<E>(self.stride) => {
+                let (data, stride) = spread(data, self.stride, self.height, length, room);
+                Tile { data, stride, ..self }
+            }
+            _ => Tile { data, ..self },
+        }
+    }
+
+    /// The tile's part of `C = A B` in one panel; see `run_tile_strided`.
+    ///
+    /// # Safety
+    /// As `run_tile_strided`.
+    #[inline(always)]
+    pub(crate) unsafe fn run(
+        &self,
+        kernel: Kernel<E>,
+        reduction: usize,
+        panel: &[E],
+        c: *mut f32,
+        ldc: usize,
+        width: usize,
+        from: *const f32,
+        next: *const E,
+    ) {
+        let strides = (self.stride, self.group_stride);
+        // SAFETY: by this function's contract.
+        unsafe {
+            run_tile_strided(kernel, self.height, reduction, self.data, strides, panel, c, ldc, width, from, next)
+        }
+    }
 }
 
 fn drive<'a, E: GemmElement>(
@@ -264,33 +305,29 @@ fn drive<'a, E: GemmElement>(
     let output = Parts::new(c.data);
     let pass = E::pass();
     let panel_bytes = padded.min(pass) * PANEL * size_of::<E>();
-    split::<E>(pool, row_tiles, b.panels(), panel_bytes, &|panels, tiles| {
-        let mut spread_rows = vec![Vec::new(); E::tiles_together().min(tiles.len())];
-        let mut start = 0;
-        loop {
+    split::<E>(pool, row_tiles, b.panels(), panel_bytes, &|task| {
+        let mut spread_rows = vec![Vec::new(); E::tiles_together().min(task.tiles.len())];
+        for start in (0..padded.max(1)).step_by(pass) {
             let length = (padded - start).min(pass);
-            for first in tiles.clone().step_by(E::tiles_together()) {
-                let together = first..(first + E::tiles_together()).min(tiles.end);
-                let at_hand: Vec<Tile<'_, E>> = together
-                    .map(tile)
+            let part = |panel: usize, start: usize| &b.panel(panel)[start * PANEL..];
+            for group in task.groups::<E>() {
+                let spreading = far && task.units.len() >= WORTH_SPREADING;
+                let at_hand: Vec<Tile<'_, E>> = group
+                    .clone()
                     .zip(&mut spread_rows)
-                    .map(|(mut tile, spread_rows)| {
-                        tile.data = &tile.data[start / E::GROUP * tile.group_stride..];
-                        let in_rows = tile.group_stride == E::GROUP && are_crowded::<E>(tile.stride);
-                        if far && panels.len() >= WORTH_SPREADING && in_rows {
-                            (tile.data, tile.stride) = spread(tile.data, tile.stride, tile.height, length, spread_rows);
-                        }
-                        tile
-                    })
+                    .map(|(index, room)| tile(index).part(start, length, spreading.then_some(room)))
                     .collect();
-                let kernel = if first == tiles.start { first_kernel } else { kernel };
-                for panel in panels.clone() {
-                    let b_panel = &b.panel(panel)[start * PANEL..];
-                    let width = (columns - panel * PANEL).min(PANEL);
-                    let next = (first == tiles.start).then(|| next_of_task(pool, &panels, panel));
-                    let next = next.filter(|&next| next < b.panels()).map(|next| &b.panel(next)[start * PANEL..]);
-                    for (index, &Tile { row, height, data, stride, group_stride }) in at_hand.iter().enumerate() {
-                        let c_offset = row * c.stride + c.offset + panel * PANEL;
+                let kernel = if task.begins_with(&group) { first_kernel } else { kernel };
+                for panel in task.units.clone() {
+                    let (b_panel, width) = (part(panel, start), (columns - panel * PANEL).min(PANEL));
+                    let next = match task.after(&group, panel) {
+                        Some(_) if panel + 1 == task.units.end && start + length < padded => {
+                            Some(part(task.units.start, start + length))
+                        }
+                        next => next.map(|next| part(next, start)),
+                    };
+                    for (index, tile) in at_hand.iter().enumerate() {
+                        let c_offset = tile.row * c.stride + c.offset + panel * PANEL;
                         // SAFETY: bounds are asserted above and by slicing; tasks write disjoint tiles of C.
                         unsafe {
                             let c_tile = output.pointer().add(c_offset);
@@ -300,59 +337,13 @@ fn drive<'a, E: GemmElement>(
                                 Start::Itself => c_tile.cast_const(),
                                 Start::From(d) => d.as_ptr().add(c_offset),
                             };
-                            let strides = (stride, group_stride);
-                            let next = lines_of_tile(next, index, length).unwrap_or(b_panel.as_ptr());
-                            run_tile_strided(
-                                kernel, height, length, data, strides, b_panel, c_tile, c.stride, width, from, next,
-                            );
+                            let next = lines_of_tile(b_panel, next, index, length);
+                            tile.run(kernel, length, b_panel, c_tile, c.stride, width, from, next);
                         }
                     }
                 }
             }
-            start += length;
-            if start >= padded {
-                break;
-            }
         }
-    });
-}
-
-/// The unit that a task is likely to meet after `unit`: the next of its own, or the first of the task that its thread will take.
-pub fn next_of_task(pool: &Pool, units: &Range<usize>, unit: usize) -> usize {
-    if unit + 1 < units.end { unit + 1 } else { units.start + pool.threads() * units.len() }
-}
-
-/// Where tile `index` of those that meet a panel together asks for lines of the next one, one a group: two tiles reach all of them.
-pub fn lines_of_tile<E: Element>(next: Option<&[E]>, index: usize, reduction: usize) -> Option<*const E> {
-    const LINES_A_GROUP: usize = 2;
-    let line = LINE / size_of::<E>();
-    next.filter(|_| index < LINES_A_GROUP).map(|next| next[index * reduction / E::GROUP * line..].as_ptr())
-}
-
-/// Splits C into tasks of columns of B that stay in the L2 cache, in units of so many bytes each that a visit of a row tile goes over, and of tiles of A:
-/// `work(units, tiles)`.
-fn split<E: GemmElement>(
-    pool: &Pool,
-    row_tiles: usize,
-    units: usize,
-    unit_bytes: usize,
-    work: &(dyn Fn(Range<usize>, Range<usize>) + Sync),
-) {
-    let threads = pool.threads();
-    let fitting = (E::block_bytes() / unit_bytes.max(1)).max(1);
-    // Few rows: every panel is read once, and the columns alone are work for all threads.
-    let few = row_tiles < TASK_TILES * threads;
-    let most = if few { fitting.min(units.div_ceil(2 * threads)).max(1) } else { fitting };
-    let together = few && row_tiles <= E::tiles_together();
-    let column_tasks = units.div_ceil(most);
-    let block = units.div_ceil(if together { column_tasks.next_multiple_of(threads) } else { column_tasks });
-    let column_tasks = units.div_ceil(block);
-    let row_tasks = if together { 1 } else { (4 * threads).div_ceil(column_tasks).clamp(1, row_tiles) };
-    let tiles_of_task = if few { row_tiles.div_ceil(row_tasks).min(TASK_TILES) } else { TASK_TILES };
-    let row_tasks = row_tiles.div_ceil(tiles_of_task);
-    pool.run(column_tasks * row_tasks, &|task| {
-        let (first, tile) = (task / row_tasks * block, task % row_tasks * tiles_of_task);
-        work(first..(first + block).min(units), tile..(tile + tiles_of_task).min(row_tiles));
     });
 }
 
@@ -373,7 +364,6 @@ pub unsafe fn run_tile<E: GemmElement>(
     width: usize,
     accumulate: bool,
 ) {
-    debug_assert!(a.len() >= (rows - 1) * lda + reduction);
     let from = if accumulate { c.cast_const() } else { std::ptr::null() };
     // SAFETY: by this function's contract.
     unsafe { run_tile_strided(kernel, rows, reduction, a, (lda, E::GROUP), b, c, ldc, width, from, b.as_ptr()) }
@@ -401,12 +391,12 @@ unsafe fn run_after<E: GemmElement, W: Steps>(
 }
 
 /// One tile; a panel with fewer than 32 columns goes through a buffer, so that nothing beside C is written. `strides`: from
-/// one row of A to the next, and from one of its groups to the next.
+/// one row of A to the next, and from one of its groups to the next. `next`: see `Kernel`.
 ///
 /// # Safety
 /// A, the panel, C and `from` hold the tile, and no other thread uses that part of C.
 #[inline(always)]
-pub unsafe fn run_tile_strided<E: GemmElement>(
+unsafe fn run_tile_strided<E: GemmElement>(
     kernel: Kernel<E>,
     rows: usize,
     reduction: usize,
@@ -421,6 +411,7 @@ pub unsafe fn run_tile_strided<E: GemmElement>(
 ) {
     let groups = reduction / E::GROUP;
     debug_assert!(rows <= E::tile_rows() && b.len() >= reduction * PANEL);
+    debug_assert!(groups == 0 || a.len() >= (rows - 1) * lda + (groups - 1) * group_stride + E::GROUP);
     if width == PANEL {
         // SAFETY: by this function's contract.
         unsafe { kernel(rows, groups, a.as_ptr(), lda, group_stride, b.as_ptr(), c, ldc, from, next) };

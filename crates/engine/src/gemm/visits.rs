@@ -3,9 +3,7 @@
 use std::ops::Range;
 
 use super::beside::{Idle, Steps};
-use super::{
-    GemmElement, MAX_TILE_ROWS, PANEL, PanelsView, Rows, lines_of_tile, next_of_task, row_tile, row_tiles, split,
-};
+use super::{GemmElement, MAX_TILE_ROWS, PANEL, PanelsView, Rows, lines_of_tile, row_tile, row_tiles, split};
 use crate::pool::Pool;
 
 /// Which panels of B are computed side by side: visit `v` has panels `v * step + i * apart` for `i` below `width`.
@@ -73,21 +71,20 @@ pub fn gemm_visits<E: GemmElement, W: TileWork>(
     a.check(b.reduction);
     let columns = visits.width * PANEL;
     let bytes = b.reduction * columns * size_of::<E>();
-    split::<E>(pool, row_tiles(a), visits.count, bytes, &|visited, tiles| {
+    let panel = |visit: usize, beside: usize| b.panel(visit * visits.step + beside * visits.apart);
+    split::<E>(pool, row_tiles(a), visits.count, bytes, &|task| {
         let mut sums = vec![0.0f32; MAX_TILE_ROWS * columns];
         let mut before: Option<W::Steps<'_>> = None;
-        let panel = |visit: usize, beside: usize| b.panel(visit * visits.step + beside * visits.apart);
-        for first in tiles.clone().step_by(E::tiles_together()) {
+        for group in task.groups::<E>() {
             // B are weights, which nothing has read just before.
-            let streaming = first == tiles.start;
-            for visit in visited.clone() {
-                let next = Some(next_of_task(pool, &visited, visit)).filter(|&next| streaming && next < visits.count);
-                for index in first..(first + E::tiles_together()).min(tiles.end) {
+            let streaming = task.begins_with(&group);
+            for visit in task.units.clone() {
+                for index in group.clone() {
                     let tile = row_tile(a, index);
                     for beside in 0..visits.width {
-                        let a = (tile.data, tile.stride);
-                        let (b_panel, next) = (panel(visit, beside), next.map(|visit| panel(visit, beside)));
-                        let next = lines_of_tile(next, index - first, b.reduction).unwrap_or(b_panel.as_ptr());
+                        let (a, b_panel) = ((tile.data, tile.stride), panel(visit, beside));
+                        let next = task.after(&group, visit).map(|visit| panel(visit, beside));
+                        let next = lines_of_tile(b_panel, next, index - group.start, b.reduction);
                         // SAFETY: A and the panel hold the tile, by the check above and by slicing; the sums are this task's own and hold the
                         // largest, and work on those before ends before they are written.
                         unsafe {

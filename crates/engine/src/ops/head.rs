@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use crate::buffers::{Buffers, panels};
 use crate::gemm::{
-    GemmElement, Output, PANEL, Panels, Rows, Tile, gemm, lines_of_tile, next_of_task, pack_columns, repack_transposed,
-    row_tile, row_tiles, run_tile_strided,
+    GemmElement, Output, PANEL, Panels, Rows, Task, Tile, gemm, lines_of_tile, pack_columns, repack_transposed,
+    row_tile, row_tiles,
 };
 use crate::ops::chunk_sums::{ChunkSums, chunk_sums};
 use crate::ops::for_rows;
@@ -64,53 +64,44 @@ pub fn logprob(logit: f32, inverse_temperature: f32, log_sum: f64) -> f32 {
     (f64::from(logit * inverse_temperature) - log_sum) as f32
 }
 
-/// Computes logits, those of so many row tiles of `hidden` in the columns of so many panels, and hands those of each row to `work`.
+/// Computes logits, those of a task's row tiles of `hidden` in the columns of its panels, and hands those of each row to `work`.
 fn for_logits<E: GemmElement>(
-    pool: &Pool,
     hidden: Rows<'_, E>,
-    tiles: Range<usize>,
     head: &Panels<E>,
-    panels: Range<usize>,
+    task: &Task,
     work: &mut dyn FnMut(usize, &mut [f32]),
 ) {
-    let (head, together) = (head.view(), E::tiles_together());
-    let columns = panels.start * PANEL..head.columns.min(panels.end * PANEL);
-    let mut logits = vec![0.0f32; together.min(tiles.len()) * E::tile_rows() * TILE_STRIDE];
-    for first in tiles.clone().step_by(together) {
-        let fresh = first == tiles.start;
-        let kernel = if fresh { E::streaming_kernel() } else { E::filling_kernel() };
-        let at_hand: Vec<Tile<'_, E>> =
-            (first..tiles.end.min(first + together)).map(|tile| row_tile(hidden, tile)).collect();
+    let (head, panels) = (head.view(), task.units.clone());
+    let columns = (head.columns - panels.start * PANEL).min(panels.len() * PANEL);
+    let tiles_at_once = E::tiles_together().min(task.tiles.len());
+    let mut logits = vec![0.0f32; tiles_at_once * E::tile_rows() * TILE_STRIDE];
+    for group in task.groups::<E>() {
+        let kernel = if task.begins_with(&group) { E::streaming_kernel() } else { E::filling_kernel() };
+        let at_hand: Vec<Tile<'_, E>> = group.clone().map(|tile| row_tile(hidden, tile)).collect();
         let rows = at_hand[0].row..at_hand.last().map_or(0, |tile| tile.row + tile.height);
         for panel in panels.clone() {
-            let next = Some(next_of_task(pool, &panels, panel)).filter(|&next| fresh && next < head.panels());
-            let (b, next) = (head.panel(panel), next.map(|next| head.panel(next)));
-            for (index, &Tile { row, height, data, stride, .. }) in at_hand.iter().enumerate() {
-                let next = lines_of_tile(next, index, head.reduction).unwrap_or(b.as_ptr());
-                let (strides, from) = ((stride, E::GROUP), std::ptr::null());
-                // SAFETY: there is room for whole panels of every row.
+            let (b, next) = (head.panel(panel), task.after(&group, panel).map(|next| head.panel(next)));
+            for (index, tile) in at_hand.iter().enumerate() {
+                let next = lines_of_tile(b, next, index, head.reduction);
+                // SAFETY: the rows were checked, and there is room for whole panels of each.
                 unsafe {
-                    let to = logits.as_mut_ptr().add((row - rows.start) * TILE_STRIDE + (panel - panels.start) * PANEL);
-                    run_tile_strided(
-                        kernel,
-                        height,
-                        head.reduction,
-                        data,
-                        strides,
-                        b,
-                        to,
-                        TILE_STRIDE,
-                        PANEL,
-                        from,
-                        next,
-                    );
+                    let to = (tile.row - rows.start) * TILE_STRIDE + (panel - panels.start) * PANEL;
+                    let to = logits.as_mut_ptr().add(to);
+                    tile.run(kernel, head.reduction, b, to, TILE_STRIDE, PANEL, std::ptr::null(), next);
                 }
             }
         }
         for (row, logits) in rows.zip(logits.chunks_exact_mut(TILE_STRIDE)) {
-            work(row, &mut logits[..columns.len()]);
+            work(row, &mut logits[..columns]);
         }
     }
+}
+
+/// The task of row tiles and one chunk of the vocabulary, before another that begins with chunk `then`.
+fn chunk_task<E: GemmElement>(head: &Panels<E>, tiles: Range<usize>, chunk: usize, then: Option<usize>) -> Task {
+    const PANELS: usize = CHUNK / PANEL;
+    let units = chunk * PANELS..((chunk + 1) * PANELS).min(head.columns.div_ceil(PANEL));
+    Task { units, tiles, then: then.map(|chunk| chunk * PANELS) }
 }
 
 /// Runs the head over normalised hidden states [rows, stride]. `inverse_temperatures`: [rows]. Where `logits` is given,
@@ -124,14 +115,15 @@ pub fn head_forward<E: GemmElement>(
     logits: Option<&mut [f32]>,
 ) -> HeadOutputs {
     let (rows, vocabulary) = (hidden.rows, head.columns);
+    check_hidden(hidden, head);
     let chunks = vocabulary.div_ceil(CHUNK);
     let mut sums = vec![ChunkSums::default(); chunks * rows];
     let mut asked = vec![0.0f32; queries.targets.len()];
     let (sum_parts, asked_parts, kept) = (Parts::new(&mut sums), Parts::new(&mut asked), logits.map(Parts::new));
     pool.run(chunks, &|index| {
-        let panels = panels_from(head, index * CHUNK, CHUNK);
-        let first = index * CHUNK;
-        for_logits(pool, hidden, 0..row_tiles(hidden), head, panels, &mut |row, values| {
+        let (first, then) = (index * CHUNK, Some(index + pool.threads()).filter(|&then| then < chunks));
+        let task = chunk_task(head, 0..row_tiles(hidden), index, then);
+        for_logits(hidden, head, &task, &mut |row, values| {
             for query in queries.offsets[row]..queries.offsets[row + 1] {
                 let target = queries.targets[query] as usize;
                 if (first..first + values.len()).contains(&target) {
@@ -165,9 +157,11 @@ pub fn head_forward<E: GemmElement>(
     outputs
 }
 
-/// The panels of so many columns from one on, or fewer where the head ends.
-fn panels_from<E: GemmElement>(head: &Panels<E>, first: usize, columns: usize) -> Range<usize> {
-    first / PANEL..(first + columns).min(head.columns).div_ceil(PANEL)
+/// Panics unless all rows are there.
+fn check_hidden<E: GemmElement>(hidden: Rows<'_, E>, head: &Panels<E>) {
+    if hidden.rows > 0 {
+        hidden.check(head.reduction);
+    }
 }
 
 /// Gradients of the loss in what the head said.
@@ -193,6 +187,7 @@ pub fn head_backward<E: GemmElement>(
     free: &mut Buffers<E>,
 ) {
     let (rows, width) = (hidden.rows, d_hidden.len() / hidden.rows.max(1));
+    check_hidden(hidden, head);
     let mut down = panels(free, width, rows);
     if d_head.is_some() {
         pack_columns(pool, hidden.data, hidden.stride, rows, &mut down);
@@ -207,9 +202,12 @@ pub fn head_backward<E: GemmElement>(
         let (tiles, chunks) = (row_tiles(hidden), part.columns.div_ceil(CHUNK));
         let row_tasks = tiles.div_ceil(TASK_TILES);
         pool.run(row_tasks * chunks, &|task| {
-            let (tile, column) = (task % row_tasks * TASK_TILES, first + task / row_tasks * CHUNK);
-            let (tiles, panels) = (tile..tiles.min(tile + TASK_TILES), panels_from(head, column, CHUNK));
-            for_logits(pool, hidden, tiles, head, panels, &mut |row, values| {
+            let (tile, chunk) = (task % row_tasks * TASK_TILES, task / row_tasks);
+            let (column, before) = (first + chunk * CHUNK, first / CHUNK);
+            let then = Some((task + pool.threads()) / row_tasks).filter(|&then| then != chunk && then < chunks);
+            let then = then.map(|then| before + then);
+            let task = chunk_task(head, tile..tiles.min(tile + TASK_TILES), before + chunk, then);
+            for_logits(hidden, head, &task, &mut |row, values| {
                 let columns = column..column + values.len();
                 let gradient = RowGradient {
                     inverse_temperature: inverse_temperatures[row],

@@ -328,6 +328,32 @@ mod tests {
     }
 
     #[test]
+    fn pages_grow_where_they_are_and_keep_what_they_hold() {
+        let heads = Heads { heads: 1, kv_heads: 1, dim: 32 };
+        // More than a system lends: such pages move as they grow.
+        for (most, stays) in [(9, true), (usize::MAX / (4 * PAGE * PAGE), false)] {
+            let mut pages = Pages::<f32>::up_to(heads, 1, most);
+            for count in 1..=9 {
+                let before = pages.keys.as_ptr();
+                pages.grow(count);
+                assert!(count == 1 || !stays || pages.keys.as_ptr() == before, "{count} pages moved");
+                assert!(
+                    pages.keys[(count - 1) * PAGE * PAGE..]
+                        .iter()
+                        .chain(&pages.values[(count - 1) * PAGE * PAGE..])
+                        .all(|x| *x == 0.0)
+                );
+                pages.keys[(count - 1) * PAGE * PAGE] = count as f32;
+                pages.values[(count - 1) * PAGE * PAGE] = -(count as f32);
+            }
+            for page in 0..9 {
+                let first = page * PAGE * PAGE;
+                assert_eq!((pages.keys[first], pages.values[first]), (page as f32 + 1.0, -(page as f32) - 1.0));
+            }
+        }
+    }
+
+    #[test]
     fn keys_and_values_lie_where_the_panels_want_them() {
         for dim in [3, 32, 40, 64] {
             lie_where_the_panels_want_them::<f32>(dim);
