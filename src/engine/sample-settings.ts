@@ -68,10 +68,14 @@ const schema = z.strictObject(
   {
     error: (issue) =>
       issue.code === 'unrecognized_keys'
-        ? `no setting is named ${issue.keys?.join(', ')}`
+        ? `no setting is named ${issue.keys?.join(', ')}; there are ${known().join(', ')}`
         : 'must be an object',
   },
 )
+
+function known(): string[] {
+  return Object.keys(schema.shape)
+}
 
 /** A request with every setting in its range, token ids below the vocabulary. */
 export interface SampleSettings extends Omit<z.output<typeof schema>, 'prompt' | 'logitBias'> {

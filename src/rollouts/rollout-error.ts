@@ -14,7 +14,11 @@ export function messageOf(error: unknown): string {
   return typeof error === 'string' ? error : shown(error)
 }
 
+/** Longer values are cut: what matters of a model given in another's place is that it is one. */
+const SHOWN = 200
+
 /** A value of any origin in one short line, also where `String` throws. */
 export function shown(value: unknown): string {
-  return inspect(value, { depth: 1, maxArrayLength: 5, maxStringLength: 100, breakLength: Infinity })
+  const text = inspect(value, { depth: 1, maxArrayLength: 5, maxStringLength: 100, breakLength: Infinity })
+  return text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text
 }

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { TrainableModel } from '../engine/index.ts'
 import { sync, systemWords } from '../files/index.ts'
 import { decisiveSchema } from './configuration.ts'
+import { problemsOf } from './define-run.ts'
 import { type FileDigest, hashFile } from './hash-file.ts'
 import { filesBelow, namesIn } from './listings.ts'
 import { RunError } from './run-error.ts'
@@ -94,8 +95,9 @@ export async function listCheckpoints(
     if (name.startsWith(PARTIAL) || name.startsWith(DAMAGED)) continue
     const directory = join(parent, name)
     try {
-      const manifest = manifestSchema.parse(JSON.parse(await readFile(join(directory, MANIFEST), 'utf8')))
-      checkpoints.push({ ...manifest, directory })
+      const manifest = manifestSchema.safeParse(JSON.parse(await readFile(join(directory, MANIFEST), 'utf8')))
+      if (!manifest.success) throw new Error(problemsOf(manifest.error))
+      checkpoints.push({ ...manifest.data, directory })
     } catch (error) {
       damaged.push({ directory, problem: `its ${MANIFEST} cannot be read (${firstLine(error)})` })
     }

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { digestProblem } from './index.ts'
+import { digestProblem, writeReport } from './index.ts'
 import { finish, toyRuns, train } from './testing/run-fixture.ts'
 
 const runs = toyRuns()
@@ -56,6 +56,33 @@ describe('a damaged run', () => {
     await expect(withRun({ resume: true }, finish)).rejects.toThrow(
       /is not what the run wrote \(it has 10 bytes where the checkpoint tells of \d+\)/,
     )
+  })
+
+  it.each([
+    ['changed', (file: string) => writeFile(file, 'x\n')],
+    ['cut', (file: string) => truncate(file, 10)],
+  ])('refuses rollouts that were %s before it trains on', async (_, damage) => {
+    await withRun({}, (run) => train(run, 4))
+    const file = join(runs.directory, 'rollouts/reinforce/1.jsonl')
+    await damage(file)
+    await expect(withRun({ resume: true }, finish)).rejects.toThrow(`${file} is not what the run wrote`)
+    await rm(file)
+    const { steps } = await withRun({ resume: true }, finish)
+    expect(steps[0]).toBe('reinforce 4')
+  })
+
+  it.each([
+    ['without its times', (file: string) => rm(file)],
+    ['with half a line of times', (file: string) => truncate(file, 10)],
+    [
+      'with a line and a half of times',
+      async (file: string) => truncate(file, (await readFile(file)).indexOf(10) + 10),
+    ],
+  ])('goes on %s to the same digest and a report', async (_, damage) => {
+    await withRun({}, (run) => train(run, 4))
+    await damage(join(runs.directory, 'timing.jsonl'))
+    expect(await withRun({ resume: true }, finish)).toMatchObject({ digest: await untouchedDigest() })
+    expect(await writeReport(runs.directory)).toContain('report.html')
   })
 
   it('names the digest it ended with, and which files are others since', async () => {

@@ -1,15 +1,38 @@
 import { join, resolve } from 'node:path'
+import { z } from 'zod'
+import { aFunction } from '../trainers/check-options.ts'
 import type { StageReport } from '../trainers/stage.ts'
 import { type Configuration, readConfiguration } from './configuration.ts'
-import { problemsOf, type RunDefinition } from './define-run.ts'
+import { checkDefinition, problemsOf, type RunDefinition } from './define-run.ts'
 import { editedMeanwhile, refuseEdited } from './edited-configuration.ts'
+import { refuseUnknownKeys } from './known-keys.ts'
 import { checkLayout } from './layout.ts'
 import { openRun } from './open-run.ts'
 import { parseOptions } from './parse-options.ts'
 import { cardSchema } from './report/card.ts'
 import { writeReportOf } from './report/write-report.ts'
-import { RunError, RunInterrupted } from './run-error.ts'
+import { OptionsError, RunError, RunInterrupted } from './run-error.ts'
 import { settled } from './settled.ts'
+
+const executionSchema = z.strictObject({
+  directory: z.string().min(1),
+  settings: z.array(z.string()).readonly().optional(),
+  seed: z.int().min(0).optional(),
+  resume: z.boolean().optional(),
+  program: z.strictObject({ file: z.string(), sha256: z.string() }).optional(),
+  signal: z.instanceof(AbortSignal).optional(),
+  onReport: aFunction().optional(),
+  onWarning: aFunction().optional(),
+  log: aFunction().optional(),
+})
+
+/** As `--set` and the other flags do for the command. */
+function checkExecution(definition: unknown, execution: unknown): void {
+  checkDefinition(definition)
+  refuseUnknownKeys(executionSchema, execution, 'executeRun')
+  const parsed = executionSchema.safeParse(execution)
+  if (!parsed.success) throw new OptionsError(`executeRun: ${problemsOf(parsed.error)}`)
+}
 
 export interface Execution {
   directory: string
@@ -30,8 +53,10 @@ export interface Execution {
 /** Runs a definition to its end, or to a checkpoint where the signal stops it (RunInterrupted). Writes the report then too, and after an error. */
 export async function executeRun(
   definition: RunDefinition,
-  { directory: path, settings = [], log = () => {}, ...execution }: Execution,
+  given: Execution,
 ): Promise<{ digest: string; report: string }> {
+  checkExecution(definition, given)
+  const { directory: path, settings = [], log = () => {}, ...execution } = given
   // At once: the program may change the process's folder.
   const directory = resolve(path)
   await checkLayout(directory, { for: 'writing' })

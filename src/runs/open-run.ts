@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readFile, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
@@ -128,12 +129,10 @@ async function runInDirectory(directory: string, options: RunOptions, lock: Lock
         )
       await writing(`step ${step} of ${stage}`, stillGood(), async () => {
         await cutHistory()
-        if (report.rollouts?.length)
-          await writeFileAtomically(
-            join(directory, 'rollouts', stage, `${step}.jsonl`),
-            report.rollouts.map((rollout) => `${toJsonLine(rollout)}\n`).join(''),
-          )
-        await metrics.append(metricsLine(report))
+        const rollouts = report.rollouts?.map((rollout) => `${toJsonLine(rollout)}\n`).join('') ?? ''
+        if (rollouts !== '')
+          await writeFileAtomically(join(directory, 'rollouts', stage, `${step}.jsonl`), rollouts)
+        await metrics.append(metricsLine(report, rollouts))
         await timing.append(
           JSON.stringify({ stage, step, seconds: report.seconds, rss: process.memoryUsage.rss() }),
         )
@@ -250,14 +249,20 @@ async function runInDirectory(directory: string, options: RunOptions, lock: Lock
   }
 }
 
-function metricsLine({ stage, step, metrics, evaluation, warnings, rollouts }: StageReport): string {
+function metricsLine(
+  { stage, step, metrics, evaluation, warnings, rollouts }: StageReport,
+  recorded: string,
+): string {
   return toJsonLine({
     stage,
     step,
     metrics: sortedByName(metrics),
     ...(evaluation && { evaluation: sortedByName(evaluation) }),
     ...(warnings.length > 0 && { warnings }),
-    ...(rollouts?.length && { rollouts: rollouts.length }),
+    ...(rollouts?.length && {
+      rollouts: rollouts.length,
+      rolloutsSha256: createHash('sha256').update(recorded).digest('hex'),
+    }),
   })
 }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { StageState } from '../trainers/stage.ts'
 import { type Checkpoint, listCheckpoints, loadModels, problemOf, setAside } from './checkpoints.ts'
 import { hashFile } from './hash-file.ts'
+import { pathProblem } from './layout.ts'
 import { filesBelow, namesIn } from './listings.ts'
 import { DamagedRun } from './run-error.ts'
 
@@ -27,7 +28,10 @@ export async function newestGood(
       continue
     }
     const history = await hashFile(join(directory, 'metrics.jsonl'), one.metrics.bytes)
-    if (history.sha256 === one.metrics.sha256) return one
+    if (history.sha256 === one.metrics.sha256) {
+      await refuseChangedRollouts(directory, position, one.metrics.bytes)
+      return one
+    }
     const reason =
       history.bytes < one.metrics.bytes
         ? `it has ${history.bytes} bytes where the checkpoint tells of ${one.metrics.bytes}`
@@ -44,15 +48,39 @@ export async function restore(checkpoint: Checkpoint, state: StageState): Promis
   await state.load?.(JSON.parse(await readFile(join(checkpoint.directory, 'state.json'), 'utf8')))
 }
 
+/** The rollouts that some bytes of the metrics tell of are those that were written, or are gone, which is said elsewhere. */
+async function refuseChangedRollouts(directory: string, from: number, to: number): Promise<void> {
+  for (const { stage, step, rolloutsSha256 } of await stepsWithin(directory, from, to)) {
+    if (rolloutsSha256 === undefined) continue
+    const file = join(directory, 'rollouts', stage, `${step}.jsonl`)
+    const found = await hashFile(file).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw pathProblem(file, error)
+    })
+    if (found && found.sha256 !== rolloutsSha256)
+      throw new DamagedRun(
+        `${file} is not what the run wrote. Bring the file back, or remove it: the run then goes on without it, to another digest`,
+      )
+  }
+}
+
+interface RecordedStep {
+  stage: string
+  step: number
+  /** Of the step's file of rollouts; absent where there are none, and of runs of earlier versions. */
+  rolloutsSha256?: string
+}
+
+async function stepsWithin(directory: string, from: number, to: number): Promise<RecordedStep[]> {
+  const bytes = await readFile(join(directory, 'metrics.jsonl'))
+  const lines = bytes.subarray(from, to).toString('utf8').split('\n').slice(0, -1)
+  return lines.map((line) => JSON.parse(line) as RecordedStep)
+}
+
 /** Removes the rollouts of all steps that are not in the first `position` bytes of the metrics. */
 export async function removeRolloutsBeyond(directory: string, position: number): Promise<void> {
   const rollouts = join(directory, 'rollouts')
   if ((await namesIn(rollouts)).length === 0) return
-  const text = (await readFile(join(directory, 'metrics.jsonl'))).subarray(0, position).toString('utf8')
-  const steps = text
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => JSON.parse(line) as { stage: string; step: number })
+  const steps = await stepsWithin(directory, 0, position)
   const recorded = new Set(steps.map(({ stage, step }) => `${stage}/${step}.jsonl`))
   for (const file of await filesBelow(rollouts)) if (!recorded.has(file)) await rm(join(rollouts, file))
 }

@@ -1,9 +1,28 @@
 import { describe, expect, it } from 'vitest'
 import type { Run } from './index.ts'
-import { RunInterrupted } from './index.ts'
+import { defineRun, executeRun, RunInterrupted } from './index.ts'
 import { toyRuns } from './testing/run-fixture.ts'
 
 const { withRun } = toyRuns()
+
+describe('executeRun', () => {
+  const definition = defineRun({ name: 'a', train: async () => {} })
+  it.each([
+    [{ directory: 'x', setings: [] }, 'executeRun: unknown key setings; did you mean settings?'],
+    [{}, 'executeRun: directory: Invalid input'],
+    [undefined, 'executeRun: Invalid input: expected object'],
+    [{ directory: 'x', settings: { steps: 4 } }, 'executeRun: settings: Invalid input: expected array'],
+    [{ directory: 'x', settings: 'steps=3' }, 'executeRun: settings: Invalid input: expected array'],
+  ])('refuses %j', async (given, message) => {
+    await expect(executeRun(definition, given as never)).rejects.toThrow(message)
+  })
+
+  it('refuses a definition that is none', async () => {
+    await expect(executeRun({} as never, { directory: 'x' })).rejects.toThrow(
+      'defineRun: name: Invalid input',
+    )
+  })
+})
 
 describe('results of a run', () => {
   it.each([

@@ -24,6 +24,9 @@ describe('checkOptions', () => {
     expect(() => check({ optimizer: { learningRate: 1, warmUpSteps: 1 } })).toThrow(
       'unknown option "optimizer.warmUpSteps"; did you mean "warmupSteps"?',
     )
+    expect(() => check({ optimizer: { learningrate: 1 } })).toThrow(
+      'unknown option "optimizer.learningrate"; did you mean "learningRate"?',
+    )
     expect(() => check({ warnings: { truncatd: 0.1 } })).toThrow(
       'unknown option "warnings.truncatd"; did you mean "truncated"?',
     )

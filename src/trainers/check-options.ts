@@ -17,7 +17,9 @@ export function checkOptions<O extends object>(trainer: string, schemas: OptionS
     )
   const result = z.strictObject(schemas as unknown as z.ZodRawShape).safeParse(withoutUndefined(given))
   if (result.success) return
-  const issue = result.error.issues[0]!
+  // A misspelt option is also one that is missing; its name says more.
+  const issue =
+    result.error.issues.find(({ code }) => code === 'unrecognized_keys') ?? result.error.issues[0]!
   if (issue.code === 'unrecognized_keys') {
     const within = issue.path.join('.')
     const name = issue.keys[0]!

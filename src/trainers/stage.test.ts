@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { TrainableModel } from '../engine/index.ts'
 import { runStage, type Stage, type StageReport, type StageRun, type StageState } from './stage.ts'
 
 /** A run that keeps its newest checkpoint in memory. */
@@ -106,6 +107,19 @@ describe('a stage', () => {
     await expect(runStage(counting(undefined, { evaluate }).stage).next()).rejects.toThrow(
       `counting, step 0: evaluate.measure ${message}`,
     )
+  })
+
+  it('refuses a model that another stage is training, until that one ends or is left', async () => {
+    const policy = { resetOptimizer: async () => {} } as unknown as TrainableModel
+    const stage = (name: string) => counting(undefined, { name, state: { models: { policy } } }).stage
+    const first = runStage(stage('first'))
+    await first.next()
+    await expect(collect(stage('second'))).rejects.toThrow(
+      'second: its model is being trained by first already',
+    )
+    await first.return()
+    expect(await collect(stage('second'))).toHaveLength(6)
+    expect(await collect(stage('third'))).toHaveLength(6)
   })
 
   it('refuses a metric that is not finite, by its name', async () => {

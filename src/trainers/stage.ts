@@ -84,10 +84,31 @@ interface Progress {
  * signal all leave a checkpoint from which the stage goes on; a step that fails leaves the checkpoint before it.
  */
 export async function* runStage(stage: Stage): AsyncGenerator<StageReport, void, void> {
+  const models = Object.values(stage.state.models)
   try {
-    yield* stepsOf(stage)
+    refuseTrained(stage.name, models)
+    for (const model of models) trainedBy.set(model, stage.name)
+    try {
+      yield* stepsOf(stage)
+    } finally {
+      for (const model of models) trainedBy.delete(model)
+    }
   } finally {
     await stage.close?.()
+  }
+}
+
+/** The stages under way, by the models that they train. */
+const trainedBy = new WeakMap<TrainableModel, string>()
+
+/** Two loops on one model would take each other's gradients. */
+function refuseTrained(name: string, models: readonly TrainableModel[]): void {
+  for (const model of models) {
+    const other = trainedBy.get(model)
+    if (other !== undefined)
+      throw new Error(
+        `${name}: its model is being trained by ${other} already; end that loop before another begins, or give each a model of its own`,
+      )
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { LEAST_TEMPERATURE } from '../../engine/limits.ts'
+import { CommandError } from '../command-error.ts'
 import type { LoadModel } from '../load-model.ts'
 import { loadOptions, type ModelOptions, modelCommand } from '../model-options.ts'
 import { nonEmpty, number } from '../option-parsers.ts'
@@ -41,6 +42,10 @@ export function scoreCommand(load: LoadModel): Command {
         let next = 0
         for (const row of rows) {
           const output = row.length > 1 ? outputs[next++] : undefined
+          if (output?.logprobs.some(Number.isNaN))
+            throw new CommandError(
+              `${options.model} gives no log-probabilities, only NaN: its weights are damaged, or training left them so`,
+            )
           await writeLine(rowLine(output?.logprobs ?? [], output?.entropy ?? [], options.json ?? false))
         }
       }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { downloadFile, fileDownloadInfo, type ListFileEntry, listFiles } from '@huggingface/hub'
 import { writeFileAtomically } from '../../files/index.ts'
 import type { OnProgress } from './progress.ts'
-import { receiveFile } from './receive-file.ts'
+import { isWhole, receiveFile } from './receive-file.ts'
 import { fullMessage, ResolveError } from './resolve-error.ts'
 import { withLock } from './with-lock.ts'
 
@@ -82,7 +82,8 @@ async function fetchModel(model: HubModel, directory: string, options: HubOption
   for (const entry of wanted) {
     const digest = entry.lfs ? { sha256: entry.lfs.oid } : { gitBlob: entry.oid ?? '' }
     const id = Object.values(digest)[0] as string
-    if (before[entry.path] === id) continue
+    const size = entry.lfs?.size ?? entry.size
+    if (before[entry.path] === id && (await isWhole({ size, digest }, join(directory, entry.path)))) continue
     const stalled = new AbortController()
     const fetchWatched = watchedFetch(stalled.signal, options.signal)
     const stream = async (from: number) => {
@@ -94,7 +95,6 @@ async function fetchModel(model: HubModel, directory: string, options: HubOption
       if (!blob) throw new ResolveError(`${model.repository} lists ${entry.path} but does not have it`)
       return chunksOf(blob.slice(from, blob.size), stalled)
     }
-    const size = entry.lfs?.size ?? entry.size
     const remote = { name: entry.path, size, digest, stream }
     try {
       await receiveFile(remote, join(directory, entry.path), options.onProgress)

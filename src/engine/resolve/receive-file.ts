@@ -38,6 +38,15 @@ export async function receiveFile(file: RemoteFile, path: string, onProgress: On
   await rename(part, path)
 }
 
+/** Whether a file that was received is still what it was. */
+export async function isWhole(file: Pick<RemoteFile, 'size' | 'digest'>, path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined)
+  if (found?.size !== file.size) return false
+  const hash = digestHash(file)
+  for await (const chunk of createReadStream(path)) hash.update(chunk)
+  return hash.digest('hex') === expectedDigest(file)
+}
+
 async function partialSize(part: string, size: number): Promise<number> {
   const found = await stat(part).catch(() => undefined)
   return found && found.size <= size ? found.size : 0
@@ -72,7 +81,7 @@ async function receive(
     throw new ResolveError(
       `${file.name}: the connection ended after ${received} of ${file.size} bytes; run again to go on from there`,
     )
-  const expected = 'sha256' in file.digest ? file.digest.sha256 : file.digest.gitBlob
+  const expected = expectedDigest(file)
   const actual = hash.digest('hex')
   if (received === file.size && actual === expected) return undefined
   await rm(part, { force: true })
@@ -81,7 +90,11 @@ async function receive(
     : `its digest is ${actual}, not ${expected}`
 }
 
-function digestHash(file: RemoteFile): Hash {
+function expectedDigest({ digest }: Pick<RemoteFile, 'digest'>): string {
+  return 'sha256' in digest ? digest.sha256 : digest.gitBlob
+}
+
+function digestHash(file: Pick<RemoteFile, 'size' | 'digest'>): Hash {
   return 'sha256' in file.digest ? createHash('sha256') : createHash('sha1').update(`blob ${file.size}\0`)
 }
 

@@ -181,6 +181,15 @@ describe('a hub model', () => {
     expect(hub.bytesSent - sent).toBeLessThan(1000)
   })
 
+  it('is fetched again on refresh where the cache was damaged', async () => {
+    const { path } = await resolve('hf:lab/tiny')
+    const file = join(path, 'model.safetensors')
+    const content = await readFile(file)
+    await writeFile(file, Buffer.alloc(content.length))
+    await resolve('hf:lab/tiny', { refresh: true })
+    expect(await readFile(file)).toEqual(content)
+  })
+
   it('is fetched once by two at the same time', async () => {
     await Promise.all([resolve('hf:lab/tiny'), resolve('hf:lab/tiny')])
     expect(hub.requests.filter((url) => url.includes('/tree/')).length).toBe(1)

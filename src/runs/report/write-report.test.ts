@@ -28,7 +28,10 @@ beforeAll(async () => {
   report = await writeReport(directory, {
     card: {
       stages: [
-        { name: 'sft', values: { 'pass@1': 0.2, 'pass@1Low': 0.1, 'pass@1High': 0.3 } },
+        {
+          name: 'sft',
+          values: { 'pass@1': 0.2, 'pass@1Low': 0.1, 'pass@1High': 0.3, never: 0, neverLow: 0, neverHigh: 0 },
+        },
         { name: HOSTILE, values: { 'pass@1': 0.4 } },
       ],
       samples: [{ prompt: HOSTILE, answers: [{ label: 'before', text: HOSTILE, passed: false }] }],

@@ -10,7 +10,7 @@ import { refuseEdited } from '../edited-configuration.ts'
 import { checkRun } from '../layout.ts'
 import { parseJson } from '../parse-json.ts'
 import type { Run } from '../run.ts'
-import { RunError } from '../run-error.ts'
+import { RunError, writing } from '../run-error.ts'
 import { readTokenTexts } from '../token-texts.ts'
 import { cardSchema, type ReportCard } from './card.ts'
 import { chooseRollouts, type ShownStep } from './choose-rollouts.ts'
@@ -75,7 +75,8 @@ async function draw({ directory, configuration }: Pick<Run, 'directory' | 'confi
     ...rollouts.steps.map((step, index) => block(`rollouts-${index}`, step.rollouts)),
   ]
   const report = join(directory, 'report.html')
-  await writeFileAtomically(report, await page(configuration.name, blocks))
+  const text = await page(configuration.name, blocks)
+  await writing(report, 'What the run has written is good', () => writeFileAtomically(report, text))
   return report
 }
 

@@ -26,11 +26,9 @@ function measurements(stages) {
     (name) => !/(Low|High)$/.test(name) || !all.includes(name.replace(/(Low|High)$/, '')),
   )
   const most = (name) =>
-    Math.max(
-      ...stages.flatMap(({ values }) => [values[name] ?? 0, values[`${name}High`] ?? 0]),
-      Number.MIN_VALUE,
-    )
-  const ends = Object.fromEntries(names.map((name) => [name, roundUp(most(name))]))
+    Math.max(0, ...stages.flatMap(({ values }) => [values[name] ?? 0, values[`${name}High`] ?? 0]))
+  // Where all is 0 any axis will do.
+  const ends = Object.fromEntries(names.map((name) => [name, roundUp(most(name) || 1)]))
   const rows = stages.map(({ name, values }) =>
     element(
       'tr',
