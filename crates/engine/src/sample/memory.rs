@@ -30,6 +30,11 @@ impl<E: Element> KeyValueMemory<E> {
         Self { heads, layers, pages: Pages::up_to(heads, layers, limit), table: PageTable::new(limit), reserved: 0 }
     }
 
+    /// Bytes of a page.
+    pub fn page_bytes(&self) -> usize {
+        Pages::<E>::page_bytes(self.heads, self.layers)
+    }
+
     /// Pages that are neither taken nor promised.
     pub fn room(&self) -> usize {
         self.table.available().saturating_sub(self.reserved)

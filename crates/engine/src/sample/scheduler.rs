@@ -71,8 +71,9 @@ impl<E: GemmElement> Scheduler<E> {
                 "sample: one sample needs room for {} tokens; the key-value memory holds {have}",
                 needed * PAGE
             );
+            let bytes = needed * memory.page_bytes();
             return Err(Error::new(format!(
-                "{problem}. Ask for fewer tokens, or raise kvBytes when loading the model"
+                "{problem}. Ask for fewer tokens, or raise kvBytes when loading the model, to {bytes} at least"
             )));
         }
         let version = Version { weights: self.version, adapter: ask.adapter_version };
