@@ -1,3 +1,4 @@
+export { isDiskFull } from './is-disk-full.ts'
 export { makeFolder } from './make-folder.ts'
 export { replaceFile } from './replace-file.ts'
 export { sync } from './sync.ts'

@@ -1,4 +1,4 @@
-import { generateText, isStepCount, type ModelMessage, ToolLoopAgent, tool } from 'ai'
+import { generateText, type ModelMessage, ToolLoopAgent, tool } from 'ai'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { loadTokenizer, renderChat } from '../text/index.ts'
@@ -6,7 +6,6 @@ import { createPolicy } from './policy.ts'
 import type { RecordedCalls } from './segments.ts'
 import { chatTokenizer, type Family, familyNames } from './testing/chat-tokenizers.ts'
 import { type ScriptedModel, scriptedModel } from './testing/scripted-model.ts'
-import { trainingSequences } from './training-sequences.ts'
 
 const lookUp = tool({
   description: 'Looks up',
@@ -383,19 +382,6 @@ describe('calls side by side', () => {
 })
 
 describe('a recording', () => {
-  it('gives sequences to train on, drawn tokens asked for alone, each aligned with what is said of it', async () => {
-    const { recording, languageModel } = await recordingPolicy('hermes', () => 'yes')
-    await generateText({ model: languageModel, prompt: 'a', stopWhen: isStepCount(1) })
-    const recorded = recording.read()
-    const { tokens, logprobs, mask } = recorded.segments[0]!
-    const [sequence] = trainingSequences(recorded)
-    const drawn = tokens.map((token, t) => (mask[t] === 1 ? token : -1))
-    expect(sequence).toMatchObject({ input: tokens.slice(0, -1), target: drawn.slice(1), temperature: 1 })
-    expect(sequence?.target).toContain(-1)
-    expect(sequence?.samplerLogprobs).toEqual(logprobs.slice(1))
-    expect(sequence?.mask).toEqual(mask.slice(1))
-  })
-
   it('that is closed refuses calls and keeps nothing of those in flight', async () => {
     const policy = createPolicy(
       scriptedModel(await chatTokenizer('hermes'), async () => {

@@ -1,3 +1,5 @@
+import { isDiskFull } from '../files/index.ts'
+
 /** Something about a run that the user can mend. */
 export class RunError extends Error {
   override name = 'RunError'
@@ -33,13 +35,6 @@ export class RunInterrupted extends Error {
 /** By its name: a program may have the class from another copy of this package. */
 export function isInterruption(error: unknown): error is RunInterrupted {
   return (error as Error | undefined)?.name === 'RunInterrupted'
-}
-
-const FULL = /no space left on device|os error 28\b|disk quota exceeded|os error 122\b/i
-
-function isDiskFull(error: unknown): boolean {
-  const { code, message } = error as NodeJS.ErrnoException
-  return code === 'ENOSPC' || code === 'EDQUOT' || FULL.test(String(message))
 }
 
 /** Runs a write and words its failure: what was not written, what is still good, what to do. */

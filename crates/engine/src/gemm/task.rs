@@ -63,11 +63,22 @@ pub(super) fn split<E: GemmElement>(
     let together = row_tiles <= E::tiles_together() && column_tasks >= 2 * threads;
     let row_tasks = if together { 1 } else { (4 * threads).div_ceil(column_tasks).clamp(1, row_tiles) };
     let tiles_of_task = if few { row_tiles.div_ceil(row_tasks).min(TASK_TILES) } else { TASK_TILES };
-    let row_tasks = row_tiles.div_ceil(tiles_of_task);
-    let first_unit = |column_task: usize| column_task * units / column_tasks;
+    run_tasks(pool, (row_tiles, tiles_of_task), column_tasks, &|column_task| column_task * units / column_tasks, work);
+}
+
+/// Runs tasks of so many of the row tiles, and of the units from `first_unit(i)` to `first_unit(i + 1)` for each `i` below `column_tasks`. Those of the same
+/// units follow each other.
+pub(crate) fn run_tasks(
+    pool: &Pool,
+    (row_tiles, tiles_of_task): (usize, usize),
+    column_tasks: usize,
+    first_unit: &(dyn Fn(usize) -> usize + Sync),
+    work: &(dyn Fn(&Task) + Sync),
+) {
+    let row_tasks = row_tiles.div_ceil(tiles_of_task.max(1));
     pool.run(column_tasks * row_tasks, &|task| {
         let (column_task, tile) = (task / row_tasks, task % row_tasks * tiles_of_task);
-        let then = (task + threads) / row_tasks;
+        let then = (task + pool.threads()) / row_tasks;
         work(&Task {
             units: first_unit(column_task)..first_unit(column_task + 1),
             tiles: tile..(tile + tiles_of_task).min(row_tiles),

@@ -1,12 +1,10 @@
 //! The language-model head fused with its log-softmax: logits exist for a few rows and columns at a time, never as an
 //! array of tokens x vocabulary.
 
-use std::ops::Range;
-
 use crate::buffers::{Buffers, panels};
 use crate::gemm::{
     GemmElement, Output, PANEL, Panels, Rows, Task, Tile, gemm, lines_of_tile, pack_columns, repack_transposed,
-    row_tile, row_tiles,
+    row_tile, row_tiles, run_tasks,
 };
 use crate::ops::chunk_sums::{ChunkSums, chunk_sums};
 use crate::ops::for_rows;
@@ -97,11 +95,10 @@ fn for_logits<E: GemmElement>(
     }
 }
 
-/// The task of row tiles and one chunk of the vocabulary, before another that begins with chunk `then`.
-fn chunk_task<E: GemmElement>(head: &Panels<E>, tiles: Range<usize>, chunk: usize, then: Option<usize>) -> Task {
-    const PANELS: usize = CHUNK / PANEL;
-    let units = chunk * PANELS..((chunk + 1) * PANELS).min(head.columns.div_ceil(PANEL));
-    Task { units, tiles, then: then.map(|chunk| chunk * PANELS) }
+/// Where a chunk of the vocabulary begins, or the vocabulary ends.
+fn first_panel<E: GemmElement>(head: &Panels<E>) -> impl Fn(usize) -> usize + Sync {
+    let panels = head.columns.div_ceil(PANEL);
+    move |chunk| (chunk * CHUNK / PANEL).min(panels)
 }
 
 /// Runs the head over normalised hidden states [rows, stride]. `inverse_temperatures`: [rows]. Where `logits` is given,
@@ -120,10 +117,10 @@ pub fn head_forward<E: GemmElement>(
     let mut sums = vec![ChunkSums::default(); chunks * rows];
     let mut asked = vec![0.0f32; queries.targets.len()];
     let (sum_parts, asked_parts, kept) = (Parts::new(&mut sums), Parts::new(&mut asked), logits.map(Parts::new));
-    pool.run(chunks, &|index| {
-        let (first, then) = (index * CHUNK, Some(index + pool.threads()).filter(|&then| then < chunks));
-        let task = chunk_task(head, 0..row_tiles(hidden), index, then);
-        for_logits(hidden, head, &task, &mut |row, values| {
+    let tiles = row_tiles(hidden);
+    run_tasks(pool, (tiles, tiles), chunks, &first_panel(head), &|task| {
+        let first = task.units.start * PANEL;
+        for_logits(hidden, head, task, &mut |row, values| {
             for query in queries.offsets[row]..queries.offsets[row + 1] {
                 let target = queries.targets[query] as usize;
                 if (first..first + values.len()).contains(&target) {
@@ -136,7 +133,7 @@ pub fn head_forward<E: GemmElement>(
                 unsafe { kept.get(row * vocabulary + first, values.len()) }.copy_from_slice(values);
             }
             // SAFETY: each task has its own chunk.
-            unsafe { sum_parts.get(index * rows + row, 1)[0] = chunk_sums(values, inverse_temperatures[row]) };
+            unsafe { sum_parts.get(first / CHUNK * rows + row, 1)[0] = chunk_sums(values, inverse_temperatures[row]) };
         });
     });
     let mut outputs = HeadOutputs { log_sums: vec![0.0; rows], entropies: vec![0.0; rows], logprobs: asked };
@@ -199,15 +196,11 @@ pub fn head_backward<E: GemmElement>(
     for first in (0..head.columns).step_by(BACKWARD_COLUMNS) {
         let part = head.slice(first / PANEL, BACKWARD_COLUMNS / PANEL);
         let parts = Parts::new(&mut d_logits);
-        let (tiles, chunks) = (row_tiles(hidden), part.columns.div_ceil(CHUNK));
-        let row_tasks = tiles.div_ceil(TASK_TILES);
-        pool.run(row_tasks * chunks, &|task| {
-            let (tile, chunk) = (task % row_tasks * TASK_TILES, task / row_tasks);
-            let (column, before) = (first + chunk * CHUNK, first / CHUNK);
-            let then = Some((task + pool.threads()) / row_tasks).filter(|&then| then != chunk && then < chunks);
-            let then = then.map(|then| before + then);
-            let task = chunk_task(head, tile..tiles.min(tile + TASK_TILES), before + chunk, then);
-            for_logits(hidden, head, &task, &mut |row, values| {
+        let (chunks, before) = (part.columns.div_ceil(CHUNK), first / CHUNK);
+        let first_panel = first_panel(head);
+        run_tasks(pool, (row_tiles(hidden), TASK_TILES), chunks, &|chunk| first_panel(before + chunk), &|task| {
+            let column = task.units.start * PANEL;
+            for_logits(hidden, head, task, &mut |row, values| {
                 let columns = column..column + values.len();
                 let gradient = RowGradient {
                     inverse_temperature: inverse_temperatures[row],
